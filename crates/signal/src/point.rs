@@ -1,0 +1,270 @@
+//! What points exist: definitions, bindings to protocol addresses, the list with its dense ids.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Dense index of a point in the [`PointList`] and in every array beside it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PointId(pub u32);
+
+impl PointId {
+    /// The id as an array position.
+    pub const fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a point carries. Indications and measurements come in, commands and set points go out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PointKind {
+    /// Measured value (CIM `Analog`).
+    Analog,
+    /// Single indication (CIM `Discrete`).
+    Single,
+    /// Double indication (CIM `Discrete`).
+    Double,
+    /// Step position (CIM `Discrete`).
+    Step,
+    /// Counter reading (CIM `Accumulator`).
+    Counter,
+    /// 32 independent bits.
+    Bits,
+}
+
+impl PointKind {
+    /// Every kind with its name in point lists and in the API.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Analog, "analog"),
+        (Self::Single, "single"),
+        (Self::Double, "double"),
+        (Self::Step, "step"),
+        (Self::Counter, "counter"),
+        (Self::Bits, "bits"),
+    ];
+
+    /// The name in point lists and in the API.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("analog", |(_, name)| name)
+    }
+
+    /// The kind with that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+}
+
+/// Unit of an analogue point as shown to people, e.g. `MW`, `Mvar`, `kV`, `A`, `Hz`, `°C`; empty for none.
+pub type Unit = String;
+
+/// How a point is operated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ControlMode {
+    /// One step: execute.
+    Direct,
+    /// Two steps: select, then execute.
+    SelectBeforeOperate,
+}
+
+/// Alarm limits of an analogue point in its unit. INVARIANT (checked by [`PointList::new`]): rising order.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Limits {
+    /// Below: high-priority alarm.
+    pub low_low: Option<f64>,
+    /// Below: medium-priority alarm.
+    pub low: Option<f64>,
+    /// Above: medium-priority alarm.
+    pub high: Option<f64>,
+    /// Above: high-priority alarm.
+    pub high_high: Option<f64>,
+    /// How far a value must come back before the alarm clears.
+    pub hysteresis: f64,
+}
+
+/// Where a protocol finds a point.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Binding {
+    /// Name of the link of the configuration.
+    pub link: Arc<str>,
+    /// Address of the monitored value in the protocol's own words, e.g. `M_ME_TF_1@1001`.
+    pub address: String,
+    /// Address and mode of the command that operates it, if it can be operated, e.g. `C_DC_NA_1@5001`.
+    pub control: Option<(String, ControlMode)>,
+}
+
+/// One point: the name it has for people and in the model, and where it comes from.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PointDef {
+    /// Unique name for people, e.g. `S4/Load1/P`.
+    pub name: String,
+    /// mRID of the CIM measurement that it is a value of; unique.
+    pub mrid: String,
+    /// mRID of the equipment measured, empty for none.
+    pub equipment: String,
+    /// Name of the substation or other container, empty for none.
+    pub substation: String,
+    /// What it carries.
+    pub kind: PointKind,
+    /// Unit as shown to people.
+    pub unit: Unit,
+    /// Where it comes from; `None` for a point that is entered or calculated.
+    pub binding: Option<Binding>,
+    /// Alarm limits.
+    pub limits: Limits,
+    /// Normal state of an indication; any other raises a change-of-state alarm.
+    pub normal: Option<bool>,
+    /// Age after which the value counts as stale.
+    pub stale_after: Option<Duration>,
+    /// Changes of an analogue value within this band, in its unit, are not reported by a simulated station.
+    pub deadband: f64,
+}
+
+/// All points, in the order of their ids.
+#[derive(Clone, Debug, Default)]
+pub struct PointList {
+    points: Vec<PointDef>,
+    by_name: HashMap<String, PointId>,
+    by_mrid: HashMap<String, PointId>,
+}
+
+/// Why a list of points was refused; `line` counts entries from 0.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PointListError {
+    /// Position of the faulty entry.
+    pub entry: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for PointListError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "point {}: {}", self.entry, self.reason)
+    }
+}
+
+impl std::error::Error for PointListError {}
+
+impl PointList {
+    /// Most points of one process.
+    pub const MAX_POINTS: usize = 4_000_000;
+
+    /// Checks the definitions and gives each the id of its position.
+    pub fn new(points: Vec<PointDef>) -> Result<Self, PointListError> {
+        let refuse = |entry: usize, reason: String| Err(PointListError { entry, reason });
+        if points.len() > Self::MAX_POINTS {
+            return refuse(Self::MAX_POINTS, format!("more than {} points", Self::MAX_POINTS));
+        }
+        let mut by_name = HashMap::with_capacity(points.len());
+        let mut by_mrid = HashMap::with_capacity(points.len());
+        for (entry, point) in points.iter().enumerate() {
+            let Ok(id) = u32::try_from(entry).map(PointId) else {
+                return refuse(entry, "too many points".into());
+            };
+            if point.name.is_empty() || point.mrid.is_empty() {
+                return refuse(entry, "name and mrid must not be empty".into());
+            }
+            if by_name.insert(point.name.clone(), id).is_some() {
+                return refuse(entry, format!("name {:?} is used twice", point.name));
+            }
+            if by_mrid.insert(point.mrid.clone(), id).is_some() {
+                return refuse(entry, format!("mrid {:?} is used twice", point.mrid));
+            }
+            if let Err(reason) = point.limits.check() {
+                return refuse(entry, reason);
+            }
+        }
+        Ok(Self { points, by_name, by_mrid })
+    }
+
+    /// Number of points.
+    pub fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    /// The definition of a point of this list.
+    pub fn get(&self, id: PointId) -> Option<&PointDef> {
+        self.points.get(id.at())
+    }
+
+    /// All definitions with their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (PointId, &PointDef)> {
+        (0_u32..).map(PointId).zip(&self.points)
+    }
+
+    /// The point with that name.
+    pub fn named(&self, name: &str) -> Option<PointId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The point with that measurement mRID.
+    pub fn by_mrid(&self, mrid: &str) -> Option<PointId> {
+        self.by_mrid.get(mrid).copied()
+    }
+
+    /// Ids of the points bound to a link.
+    pub fn of_link(&self, link: &str) -> Vec<PointId> {
+        let bound = |point: &PointDef| point.binding.as_ref().is_some_and(|binding| &*binding.link == link);
+        self.iter().filter(|(_, point)| bound(point)).map(|(id, _)| id).collect()
+    }
+}
+
+impl std::ops::Index<PointId> for PointList {
+    type Output = PointDef;
+    fn index(&self, id: PointId) -> &PointDef {
+        &self.points[id.at()]
+    }
+}
+
+impl Limits {
+    fn check(&self) -> Result<(), String> {
+        let given: Vec<f64> =
+            [self.low_low, self.low, self.high, self.high_high].into_iter().flatten().collect();
+        let rising = given.windows(2).all(|pair| pair[0] < pair[1]);
+        let finite = given.iter().all(|limit| limit.is_finite()) && self.hysteresis >= 0.0;
+        if rising && finite {
+            Ok(())
+        } else {
+            Err("limits must be finite and rise from low-low to high-high".into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn def(name: &str, mrid: &str) -> PointDef {
+        PointDef {
+            name: name.into(),
+            mrid: mrid.into(),
+            equipment: String::new(),
+            substation: String::new(),
+            kind: PointKind::Analog,
+            unit: "MW".into(),
+            binding: Some(Binding { link: "S1".into(), address: "M_ME_TF_1@1".into(), control: None }),
+            limits: Limits::default(),
+            normal: None,
+            stale_after: None,
+            deadband: 0.0,
+        }
+    }
+
+    #[test]
+    fn ids_are_positions_and_names_are_unique() {
+        let list = PointList::new(vec![def("a", "1"), def("b", "2")]).unwrap();
+        assert_eq!(list.named("b"), Some(PointId(1)));
+        assert_eq!(list.of_link("S1").len(), 2);
+        assert_eq!(PointList::new(vec![def("a", "1"), def("a", "2")]).unwrap_err().entry, 1);
+        assert_eq!(PointList::new(vec![def("a", "1"), def("b", "1")]).unwrap_err().entry, 1);
+        let mut falling = def("a", "1");
+        falling.limits = Limits { low: Some(5.0), high: Some(1.0), ..Limits::default() };
+        assert!(PointList::new(vec![falling]).is_err());
+    }
+}

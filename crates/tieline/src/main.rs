@@ -1,0 +1,2 @@
+//! The Tieline binary.
+fn main() {}
