@@ -1,0 +1,45 @@
+//! Fill-reducing order: Amestoy, Davis, Duff, "An approximate minimum degree ordering algorithm", SIAM J. Matrix
+//! Anal. Appl. 17(4), 1996, through the crate `amd`.
+
+use crate::matrix::Csc;
+
+/// Order of elimination that keeps the fill of a symmetric elimination of `A + Aᵀ` low: entry `k` is the column that
+/// is eliminated as the `k`-th.
+///
+/// Near O(nonzeros) in practice; allocates. Values are not read. A matrix that is not square keeps its own order.
+pub fn minimum_degree(matrix: &Csc) -> Vec<usize> {
+    let natural = || (0..matrix.cols()).collect();
+    let (Some((col_ptr, row_idx)), Ok(n)) = (with_diagonal(matrix), isize::try_from(matrix.cols())) else {
+        return natural();
+    };
+    if matrix.rows() != matrix.cols() || n == 0 {
+        return natural();
+    }
+    let Ok((order, _, _)) = amd::order(n, &col_ptr, &row_idx, &amd::Control::default()) else {
+        return natural();
+    };
+    let order: Vec<usize> = order.into_iter().filter_map(|k| usize::try_from(k).ok()).collect();
+    if is_permutation(&order, matrix.cols()) { order } else { natural() }
+}
+
+/// The pattern with every diagonal entry: `amd` takes fewer entries than rows for an arithmetic overflow.
+fn with_diagonal(matrix: &Csc) -> Option<(Vec<isize>, Vec<isize>)> {
+    let mut col_ptr = vec![0];
+    let mut row_idx = Vec::with_capacity(matrix.row_indices().len() + matrix.cols());
+    for col in 0..matrix.cols() {
+        let rows = matrix.column(col).map(|(row, _)| row);
+        let above = rows.clone().take_while(|&row| row < col);
+        let below = rows.skip_while(|&row| row <= col);
+        for row in above.chain(std::iter::once(col)).chain(below) {
+            row_idx.push(isize::try_from(row).ok()?);
+        }
+        col_ptr.push(isize::try_from(row_idx.len()).ok()?);
+    }
+    Some((col_ptr, row_idx))
+}
+
+/// Whether `order` holds each of `0..n` exactly once.
+pub(crate) fn is_permutation(order: &[usize], n: usize) -> bool {
+    let mut seen = vec![false; n];
+    order.len() == n && order.iter().all(|&k| k < n && !std::mem::replace(&mut seen[k], true))
+}
