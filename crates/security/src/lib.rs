@@ -1,1 +1,20 @@
-//! security.
+//! Who may do what, and the record of who did: pure, no clock, no randomness, no file.
+//!
+//! - [`Role`], [`Right`]: the seven roles of IEC 62351-8 and what each may do, deny by default.
+//! - [`Principal`]: somebody or something with an identity, roles and areas of responsibility;
+//!   [`Principal::authorise`] is the only question that the rest of the system asks.
+//! - [`Token`], [`TokenHash`]: bearer secrets made of 32 random bytes; only the hash is ever stored.
+//! - [`AuditEntry`], [`AuditRecord`], [`ChainHead`], [`Verifier`]: what was done, in a chain of SHA-256 hashes in which
+//!   an altered, missing, exchanged or added record is found.
+
+mod audit;
+mod principal;
+mod role;
+mod token;
+
+pub use audit::{
+    AuditEntry, AuditRecord, Break, Broken, ChainHead, DecodeError, Outcome, Verified, Verifier, verify,
+};
+pub use principal::{Areas, Denied, Principal, PrincipalKind};
+pub use role::{Right, Role};
+pub use token::{Token, TokenHash, WeakSecret};
