@@ -1,1 +1,26 @@
-//! api.
+//! View types of the HTTP interface: what clients see, in the field's words with units in the names.
+//!
+//! Domain types never serialise themselves; the server converts them into these by hand. Times are ISO 8601 UTC with
+//! milliseconds. The OpenAPI document is made from the same types.
+
+mod alarm;
+mod command;
+mod grid;
+mod live;
+mod point;
+mod session;
+mod status;
+
+pub use alarm::{AcknowledgeRequest, Acknowledged, AlarmView, AlarmsView, EventView, EventsView};
+pub use command::{CommandRequest, CommandView, CommandsView, ProposalView, ProposalsView, StageView};
+pub use grid::{
+    BadDataView, BranchEndView, BranchEstimateView, BranchView, BusEstimateView, EquipmentView, EstimateView,
+    NetworkView, SubstationView, SwitchView,
+};
+pub use live::{LiveFrame, LivePoint};
+pub use point::{
+    BucketView, ControlOption, ControlView, HistoryView, LimitsView, NumericControl, PointView, PointsView,
+    QualityView, SampleView, TagRequest, TagView,
+};
+pub use session::{ErrorView, Problem, ServerView, SessionView, SignIn};
+pub use status::{AlarmCounts, Counters, EstimationView, LinkView, PointCounts, StatusView};

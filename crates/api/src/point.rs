@@ -1,0 +1,195 @@
+//! Points, their control, tags and history.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Quality after IEC 61850-7-3.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct QualityView {
+    /// `good`, `questionable` or `invalid`.
+    pub validity: String,
+    /// Reasons by the standard's names, e.g. `oldData`.
+    pub detail: Vec<String>,
+    /// `process` or `substituted`.
+    pub source: String,
+    /// Made for a test.
+    pub test: bool,
+    /// Blocked by an operator at the source.
+    pub blocked: bool,
+}
+
+/// Alarm limits in the point's unit.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, ToSchema)]
+pub struct LimitsView {
+    /// Low-low.
+    pub low_low: Option<f64>,
+    /// Low.
+    pub low: Option<f64>,
+    /// High.
+    pub high: Option<f64>,
+    /// High-high.
+    pub high_high: Option<f64>,
+}
+
+/// One value that a control offers.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct ControlOption {
+    /// What `POST /commands` takes as `value`.
+    pub value: f64,
+    /// What it does, e.g. `open`.
+    pub label: String,
+}
+
+/// A control that takes any number of a range.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct NumericControl {
+    /// Lowest value, if there is one.
+    pub min: Option<f64>,
+    /// Highest value, if there is one.
+    pub max: Option<f64>,
+    /// Unit of the value.
+    pub unit: String,
+}
+
+/// How a point is operated.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct ControlView {
+    /// `direct` or `select` (the device holds a select of its own).
+    pub mode: String,
+    /// Values to choose from; empty for a numeric control.
+    pub options: Vec<ControlOption>,
+    /// Range of a numeric control.
+    pub numeric: Option<NumericControl>,
+}
+
+/// A tag on a point.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct TagView {
+    /// Identity.
+    pub id: u64,
+    /// `hold`, `caution` or `information`.
+    pub kind: String,
+    /// Why it hangs there.
+    pub text: String,
+    /// Who hung it.
+    pub by: String,
+    /// Since when.
+    pub at: String,
+}
+
+/// A tag to place.
+#[derive(Clone, PartialEq, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TagRequest {
+    /// `hold`, `caution` or `information`.
+    pub kind: String,
+    /// Why.
+    pub text: String,
+}
+
+/// One point with its present state.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct PointView {
+    /// Dense id, stable while the point list is.
+    pub id: u32,
+    /// Unique name.
+    pub name: String,
+    /// mRID of the CIM measurement.
+    pub mrid: String,
+    /// mRID of the equipment measured.
+    pub equipment: String,
+    /// Substation.
+    pub substation: String,
+    /// `analog`, `single`, `double`, `step`, `counter` or `bits`.
+    pub kind: String,
+    /// Unit, empty for none.
+    pub unit: String,
+    /// Link that it comes from, empty for none.
+    pub link: String,
+    /// Address in the protocol's words.
+    pub address: String,
+    /// Last value as a number; `null` when it has none (before the first, intermediate position).
+    pub value: Option<f64>,
+    /// Last value as people say it.
+    pub text: String,
+    /// How far it may be trusted.
+    pub quality: QualityView,
+    /// Too old, or its link is down.
+    pub stale: bool,
+    /// Seconds since it was received.
+    pub age_s: Option<f64>,
+    /// When the device took it.
+    pub source_time: Option<String>,
+    /// When it reached the centre.
+    pub receive_time: Option<String>,
+    /// Alarm limits.
+    pub limits: LimitsView,
+    /// How it is operated, `null` if it cannot be.
+    pub control: Option<ControlView>,
+    /// Tags in force.
+    pub tags: Vec<TagView>,
+    /// Priority of its most urgent active alarm.
+    pub alarm: Option<String>,
+}
+
+/// A page of points.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct PointsView {
+    /// How many match in all.
+    pub total: usize,
+    /// This page.
+    pub points: Vec<PointView>,
+}
+
+/// One stored value.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct SampleView {
+    /// When.
+    pub t: String,
+    /// Value as a number.
+    pub value: Option<f64>,
+    /// Validity.
+    pub quality: String,
+}
+
+/// A stretch of history. With one sample in it, `min = max = mean = last`.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct BucketView {
+    /// Begin.
+    pub t: String,
+    /// End.
+    pub t_end: String,
+    /// Least value.
+    pub min: Option<f64>,
+    /// Greatest value.
+    pub max: Option<f64>,
+    /// Time-weighted mean.
+    pub mean: Option<f64>,
+    /// Last value.
+    pub last: Option<f64>,
+    /// Changes within.
+    pub count: u64,
+    /// Worst validity within.
+    pub quality: String,
+}
+
+/// History of a point.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct HistoryView {
+    /// The point.
+    pub point: u32,
+    /// Its name.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// Begin of the range.
+    pub from: String,
+    /// End of the range.
+    pub to: String,
+    /// Whether several changes were joined into one bucket.
+    pub decimated: bool,
+    /// Value in force when the range begins.
+    pub before: Option<SampleView>,
+    /// The range, oldest first.
+    pub buckets: Vec<BucketView>,
+}

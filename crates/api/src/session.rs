@@ -1,0 +1,60 @@
+//! Signing in, and errors.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A token to sign in with.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// One-time token or API token.
+    pub token: String,
+}
+
+/// What the server is.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct ServerView {
+    /// Name of the centre.
+    pub name: String,
+    /// Version of the program.
+    pub version: String,
+    /// `demo` or `run`.
+    pub mode: String,
+    /// When it started.
+    pub started_at: String,
+}
+
+/// A session.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct SessionView {
+    /// Who is signed in.
+    pub user: String,
+    /// Roles after IEC 62351-8.
+    pub roles: Vec<String>,
+    /// Areas of responsibility; `*` is all.
+    pub areas: Vec<String>,
+    /// What the roles allow.
+    pub rights: Vec<String>,
+    /// When the session ends.
+    pub expires_at: String,
+    /// What the server is.
+    pub server: ServerView,
+}
+
+/// What went wrong.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Stable code.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// An error answer.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct ErrorView {
+    /// What went wrong.
+    pub error: Problem,
+}

@@ -1,0 +1,108 @@
+//! State of the platform.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Points by quality.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
+pub struct PointCounts {
+    /// All.
+    pub total: usize,
+    /// Good and fresh.
+    pub good: usize,
+    /// Stale, whatever their quality was.
+    pub stale: usize,
+    /// Fresh but invalid or questionable.
+    pub invalid: usize,
+}
+
+/// Samples by how far they came. `received = processed + shed + in flight`; `stored` counts changes that are durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
+pub struct Counters {
+    /// Samples that links delivered.
+    pub received: u64,
+    /// Samples applied to the point table.
+    pub processed: u64,
+    /// Processed samples that changed a value or a quality, with staleness: what must be stored.
+    pub changed: u64,
+    /// Changes that are durable in the historian.
+    pub stored: u64,
+    /// Point values handed to clients.
+    pub served: u64,
+    /// Samples dropped on purpose, each with its reason in the log.
+    pub shed: u64,
+}
+
+/// One link to the field.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct LinkView {
+    /// Name.
+    pub name: String,
+    /// Protocol.
+    pub protocol: String,
+    /// `down`, `connecting`, `synchronising` or `up`.
+    pub state: String,
+    /// Where it connects to.
+    pub endpoint: String,
+    /// Since when it is in this state.
+    pub since: String,
+    /// Octets received.
+    pub rx_bytes: u64,
+    /// Octets sent.
+    pub tx_bytes: u64,
+    /// Faults of the peer.
+    pub faults: u64,
+}
+
+/// The estimator in short.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, ToSchema)]
+pub struct EstimationView {
+    /// `converged`, `stopped`, `unobservable` or `waiting`.
+    pub state: String,
+    /// Iterations of the slowest island.
+    pub iterations: u32,
+    /// Weighted sum of squared residuals.
+    pub objective: f64,
+    /// Measurements and constraints per state.
+    pub redundancy: f64,
+    /// Measurements removed as bad in the last cycle.
+    pub bad_data: usize,
+    /// Seconds since the last estimate.
+    pub age_s: Option<f64>,
+}
+
+/// Alarms in short.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
+pub struct AlarmCounts {
+    /// Active.
+    pub active: usize,
+    /// Waiting for acknowledgement.
+    pub unacknowledged: usize,
+}
+
+/// State of the platform.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct StatusView {
+    /// Name of the centre.
+    pub name: String,
+    /// Version of the program.
+    pub version: String,
+    /// `demo` or `run`.
+    pub mode: String,
+    /// When it started.
+    pub started_at: String,
+    /// When this was made.
+    pub now: String,
+    /// Number of the present cycle.
+    pub cycle: u64,
+    /// Points by quality.
+    pub points: PointCounts,
+    /// Samples by how far they came.
+    pub counters: Counters,
+    /// Links to the field.
+    pub sessions: Vec<LinkView>,
+    /// The estimator.
+    pub estimation: EstimationView,
+    /// Alarms.
+    pub alarms: AlarmCounts,
+}

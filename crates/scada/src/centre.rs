@@ -1,0 +1,382 @@
+//! The real-time database as one value: table, supervision, alarms, events and the command gate behind one door.
+//!
+//! It has one owner. Calls go in, then [`Centre::take_changes`] tells what became of them, in order, for the store,
+//! the historian, the screens and the links. Nothing here reads a clock or does I/O.
+
+use crate::alarm::{AlarmId, AlarmKind, AlarmList, Raise, Transition};
+use crate::event::{Event, EventKind, EventLog, NewEvent, Severity};
+use crate::gate::{Gate, GateConfig, Outgoing};
+use crate::limit::{self, Zone};
+use crate::table::{Applied, PointState, Table};
+use crate::tag::TagList;
+use signal::{CommandId, LinkState, PointId, PointKind, PointList, Sample, Value};
+use std::sync::Arc;
+use timebase::{Now, Utc};
+
+/// What the store held when the platform started.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// Number of the last event, 0 for none.
+    pub last_event: u64,
+    /// Number of the last command, 0 for none.
+    pub last_command: u64,
+    /// Listed alarms.
+    pub alarms: Vec<crate::alarm::Alarm>,
+    /// Tags in force.
+    pub tags: TagList,
+}
+
+/// What became of the calls since the last [`Centre::take_changes`].
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Points whose value, quality or staleness changed, each at most once.
+    pub points: Vec<PointId>,
+    /// One entry per change of value or quality, in order: what the historian keeps.
+    pub history: Vec<(PointId, PointState)>,
+    /// New events, in order.
+    pub events: Vec<Event>,
+    /// Alarm transitions, in order.
+    pub alarms: Vec<(Transition, crate::alarm::Alarm)>,
+    /// Commands that went a step.
+    pub commands: Vec<CommandId>,
+    /// Audit records and requests to links, in the order in which they must happen: what stands before a send must
+    /// be durable before it.
+    pub outgoing: Vec<Outgoing>,
+}
+
+/// Counters of samples; `received = processed + shed` once the queues are empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Samples applied to the table.
+    pub processed: u64,
+    /// Samples for points that are not configured.
+    pub unknown: u64,
+    /// Samples that changed a value or a quality.
+    pub changed: u64,
+}
+
+/// The centre's real-time database.
+#[derive(Debug)]
+pub struct Centre {
+    table: Table,
+    zones: Vec<Zone>,
+    alarms: AlarmList,
+    events: EventLog,
+    tags: TagList,
+    gate: Gate,
+    counters: Counters,
+    dirty: Vec<bool>,
+    changed: Vec<PointId>,
+    history: Vec<(PointId, PointState)>,
+}
+
+impl Centre {
+    /// An empty database that continues where the store ended.
+    pub fn new(points: Arc<PointList>, gate: GateConfig, restored: Restored) -> Self {
+        let count = points.len();
+        Self {
+            table: Table::new(points),
+            zones: vec![Zone::Normal; count],
+            alarms: AlarmList::restore(restored.alarms),
+            events: EventLog::after(restored.last_event),
+            tags: restored.tags,
+            gate: Gate::new(gate, restored.last_command),
+            counters: Counters::default(),
+            dirty: vec![false; count],
+            changed: Vec::new(),
+            history: Vec::new(),
+        }
+    }
+
+    /// Present values.
+    pub const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Listed alarms.
+    pub const fn alarms(&self) -> &AlarmList {
+        &self.alarms
+    }
+
+    /// The event log.
+    pub const fn events(&self) -> &EventLog {
+        &self.events
+    }
+
+    /// Tags in force.
+    pub const fn tags(&self) -> &TagList {
+        &self.tags
+    }
+
+    /// The command gate.
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Sample counters.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Takes a sample from a link: table, change detection, limits, state alarms, returned measurement. O(1).
+    pub fn apply(&mut self, sample: &Sample) {
+        match self.table.apply(sample) {
+            Applied::Unknown => self.counters.unknown += 1,
+            Applied::Refreshed => {
+                self.counters.processed += 1;
+                // A command to where the device already stands is confirmed by the next look at it.
+                self.confirm(sample.point, sample.received);
+            }
+            Applied::Changed(before) => {
+                self.counters.processed += 1;
+                self.counters.changed += 1;
+                self.note_change(sample.point);
+                self.supervise(sample.point, &before, sample.received);
+            }
+        }
+    }
+
+    /// A link changed its state. When it goes down its points are old at once, whatever their age.
+    pub fn link_changed(&mut self, link: &str, state: LinkState, now: Now) {
+        let severity = if state == LinkState::Down { Severity::High } else { Severity::Info };
+        self.record(now.utc, EventKind::Link, severity, link, format!("link {}", state.name()));
+        match state {
+            LinkState::Down => {
+                for point in self.table.points().of_link(link) {
+                    self.mark_stale(point);
+                }
+                self.raise_about(AlarmKind::Link, link, Severity::High, "link is down", now.utc);
+            }
+            LinkState::Up => self.alarms.clear(AlarmKind::Link, link, now.utc),
+            LinkState::Connecting | LinkState::Synchronising => {}
+        }
+    }
+
+    /// Looks at everything that depends on time: stale points, expired selects, missing confirmations.
+    pub fn tick(&mut self, now: Now) {
+        for point in self.table.overdue(now.mono) {
+            self.mark_stale(point);
+        }
+        self.gate.tick(now);
+        self.follow_gate(now.utc);
+    }
+
+    /// Raises a condition that is not about a point (estimator, system).
+    pub fn raise_about(&mut self, kind: AlarmKind, source: &str, priority: Severity, text: &str, at: Utc) {
+        let (source, text) = (source.to_owned(), text.to_owned());
+        self.alarms.raise(Raise { kind, source, point: None, priority, text, value_text: String::new() }, at);
+    }
+
+    /// Ends such a condition.
+    pub fn clear_about(&mut self, kind: AlarmKind, source: &str, at: Utc) {
+        self.alarms.clear(kind, source, at);
+    }
+
+    /// Acknowledges an alarm; `false` if it is not listed or was acknowledged before.
+    pub fn acknowledge(&mut self, id: &AlarmId, by: &str, at: Utc) -> bool {
+        self.alarms.acknowledge(id, by, at)
+    }
+
+    /// Writes an event.
+    pub fn record(&mut self, time: Utc, kind: EventKind, severity: Severity, source: &str, text: String) {
+        self.record_by(NewEvent {
+            time,
+            kind,
+            severity,
+            source: source.to_owned(),
+            point: None,
+            text,
+            actor: None,
+        });
+    }
+
+    /// Writes an event with everything that is known about it.
+    pub fn record_by(&mut self, event: NewEvent) {
+        self.events.push(event);
+    }
+
+    /// Works on the gate with the present table and tags, then turns what happened into events and alarms.
+    pub fn with_gate<T>(&mut self, at: Utc, work: impl FnOnce(&mut Gate, &Table, &TagList) -> T) -> T {
+        let result = work(&mut self.gate, &self.table, &self.tags);
+        self.follow_gate(at);
+        result
+    }
+
+    /// Changes the tags in force.
+    pub const fn tags_mut(&mut self) -> &mut TagList {
+        &mut self.tags
+    }
+
+    /// Everything that happened since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        let alarms = self.alarms.take_fresh();
+        for (transition, alarm) in &alarms {
+            self.events.push(alarm_event(*transition, alarm));
+        }
+        let points = std::mem::take(&mut self.changed);
+        for point in &points {
+            self.dirty[point.at()] = false;
+        }
+        Changes {
+            points,
+            history: std::mem::take(&mut self.history),
+            events: self.events.take_fresh(),
+            alarms,
+            commands: self.gate.take_changed(),
+            outgoing: self.gate.take_outgoing(),
+        }
+    }
+
+    fn note_change(&mut self, point: PointId) {
+        if !std::mem::replace(&mut self.dirty[point.at()], true) {
+            self.changed.push(point);
+        }
+        if let Some(state) = self.table.get(point) {
+            self.history.push((point, *state));
+        }
+    }
+
+    fn mark_stale(&mut self, point: PointId) {
+        if self.table.mark_stale(point) {
+            self.note_change(point);
+        }
+    }
+
+    fn supervise(&mut self, point: PointId, before: &PointState, now: Now) {
+        let Some(state) = self.table.get(point).copied() else { return };
+        let Some(value) = state.good() else { return };
+        self.confirm(point, now);
+        let points = Arc::clone(self.table.points());
+        let def = &points[point];
+        match def.kind {
+            PointKind::Analog => self.check_limits(point, value, &state),
+            PointKind::Single | PointKind::Double | PointKind::Step => {
+                self.check_state(point, before, value, &state)
+            }
+            PointKind::Counter | PointKind::Bits => {}
+        }
+        self.follow_gate(now.utc);
+    }
+
+    fn confirm(&mut self, point: PointId, now: Now) {
+        if let Some(value) = self.table.get(point).and_then(PointState::good) {
+            self.gate.observe(point, value, now);
+        }
+    }
+
+    fn check_limits(&mut self, point: PointId, value: Value, state: &PointState) {
+        let Some(number) = value.as_number() else { return };
+        let points = Arc::clone(self.table.points());
+        let def = &points[point];
+        let at = state.time().unwrap_or_default();
+        let before = self.zones[point.at()];
+        let zone = limit::zone(&def.limits, before, number);
+        self.zones[point.at()] = zone;
+        match zone.priority() {
+            None => self.alarms.clear(AlarmKind::Limit, &def.name, at),
+            Some(priority) => {
+                let raise = Raise {
+                    kind: AlarmKind::Limit,
+                    source: def.name.clone(),
+                    point: Some(point),
+                    priority,
+                    text: zone.text().to_owned(),
+                    value_text: format!("{number:.3} {}", def.unit),
+                };
+                self.alarms.raise(raise, at);
+            }
+        }
+    }
+
+    /// An indication changed: event, off-normal alarm, and an alarm if nobody here asked for it.
+    fn check_state(&mut self, point: PointId, before: &PointState, value: Value, state: &PointState) {
+        if before.value == Some(value) {
+            return;
+        }
+        let points = Arc::clone(self.table.points());
+        let def = &points[point];
+        let at = state.time().unwrap_or_default();
+        let text = crate::wording::value_text(def, value);
+        if let (Some(normal), Some(on)) = (def.normal, value.is_on()) {
+            if on == normal {
+                self.alarms.clear(AlarmKind::State, &def.name, at);
+            } else {
+                self.alarms.raise(point_raise(AlarmKind::State, point, def, Severity::Medium, &text), at);
+            }
+        }
+        // The first value after a start or an outage of the link is news to us, not a movement.
+        let Some(old) = before.value.filter(|_| !before.stale) else { return };
+        let moving = matches!(value, Value::Double(_)) && value.is_on().is_none();
+        let commanded = self.gate.is_moving(point);
+        let change = format!("{} → {text}", crate::wording::value_text(def, old));
+        let severity = if commanded || moving { Severity::Info } else { Severity::High };
+        self.record_by(NewEvent {
+            time: at,
+            kind: EventKind::State,
+            severity,
+            source: def.name.clone(),
+            point: Some(point),
+            text: change,
+            actor: None,
+        });
+        let controllable = def.binding.as_ref().is_some_and(|binding| binding.control.is_some());
+        if controllable && !commanded && !moving {
+            self.alarms.raise(point_raise(AlarmKind::Uncommanded, point, def, Severity::High, &text), at);
+        }
+    }
+
+    fn follow_gate(&mut self, at: Utc) {
+        for note in self.gate.take_notes() {
+            if let Some(priority) = note.alarm {
+                let points = Arc::clone(self.table.points());
+                let def = &points[note.point];
+                let mut raise = point_raise(AlarmKind::Command, note.point, def, priority, "");
+                raise.text.clone_from(&note.text);
+                self.alarms.raise(raise, at);
+            }
+            self.events.push(NewEvent {
+                time: at,
+                kind: EventKind::Command,
+                severity: note.alarm.unwrap_or(Severity::Info),
+                source: self.table.points()[note.point].name.clone(),
+                point: Some(note.point),
+                text: note.text,
+                actor: Some(note.actor),
+            });
+        }
+    }
+}
+
+fn point_raise(
+    kind: AlarmKind,
+    point: PointId,
+    def: &signal::PointDef,
+    priority: Severity,
+    value: &str,
+) -> Raise {
+    let text = match kind {
+        AlarmKind::State => format!("is {value}, not in its normal state"),
+        AlarmKind::Uncommanded => format!("moved to {value} without a command"),
+        AlarmKind::Limit
+        | AlarmKind::Link
+        | AlarmKind::Estimator
+        | AlarmKind::Command
+        | AlarmKind::System => String::new(),
+    };
+    Raise { kind, source: def.name.clone(), point: Some(point), priority, text, value_text: value.to_owned() }
+}
+
+fn alarm_event(transition: Transition, alarm: &crate::alarm::Alarm) -> NewEvent {
+    let (time, text, actor) = match (transition, &alarm.acknowledged_by) {
+        (Transition::Acknowledged, Some((by, at))) => {
+            (*at, format!("acknowledged: {}", alarm.text), Some(by.clone()))
+        }
+        (Transition::Cleared, _) => {
+            (alarm.cleared_at.unwrap_or(alarm.raised_at), format!("cleared: {}", alarm.text), None)
+        }
+        (Transition::Raised | Transition::Acknowledged, _) => (alarm.raised_at, alarm.text.clone(), None),
+    };
+    let severity = if transition == Transition::Raised { alarm.priority } else { Severity::Info };
+    let (source, point) = (alarm.source.clone(), alarm.point);
+    NewEvent { time, kind: EventKind::Alarm, severity, source, point, text, actor }
+}
