@@ -1,1 +1,234 @@
-//! gateway.
+//! Sessions ↔ real-time database: which link a point lives on, what a link reports, what goes out on it.
+//!
+//! The gateway knows protocols only by `signal`'s traits and values. The drivers (layer 4) run the sessions; what
+//! these report comes in through [`Gateway::take`], what the command gate releases is addressed by
+//! [`Gateway::route`].
+
+use scada::centre::Centre;
+use scada::event::{EventKind, Severity};
+use signal::{LinkState, PointId, PointList, Request, SessionEvent};
+use std::sync::Arc;
+use timebase::{Now, Utc};
+
+/// Dense index of a link.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LinkIdx(pub u32);
+
+impl LinkIdx {
+    /// The index as an array position.
+    pub const fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One link to the field.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Link {
+    /// Name, as in the bindings of its points.
+    pub name: Arc<str>,
+    /// Name of its protocol.
+    pub protocol: &'static str,
+    /// Where it connects to, for people.
+    pub endpoint: String,
+    /// Present state.
+    pub state: LinkState,
+    /// Since when.
+    pub since: Utc,
+    /// Faults of the peer.
+    pub faults: u64,
+    /// Samples delivered.
+    pub received: u64,
+}
+
+/// The links and what is known about them.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    links: Vec<Link>,
+    link_of: Vec<Option<LinkIdx>>,
+    received: u64,
+    foreign: u64,
+}
+
+/// Why a list of links was refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// Two links have one name.
+    #[error("link {0:?} is configured twice")]
+    TwoLinks(String),
+    /// A point is bound to a link that does not exist.
+    #[error("point {point:?} is bound to link {link:?}, which is not configured")]
+    NoLink {
+        /// The point.
+        point: String,
+        /// The missing link.
+        link: String,
+    },
+}
+
+impl Gateway {
+    /// Joins links and points: name, protocol and endpoint of each link.
+    pub fn new(
+        points: &PointList,
+        links: Vec<(Arc<str>, &'static str, String)>,
+        start: Utc,
+    ) -> Result<Self, GatewayError> {
+        let mut index = std::collections::HashMap::with_capacity(links.len());
+        for (position, (name, _, _)) in (0_u32..).zip(&links) {
+            if index.insert(Arc::clone(name), LinkIdx(position)).is_some() {
+                return Err(GatewayError::TwoLinks(name.to_string()));
+            }
+        }
+        let mut link_of = Vec::with_capacity(points.len());
+        for (_, point) in points.iter() {
+            let link = match &point.binding {
+                None => None,
+                Some(binding) => Some(*index.get(&binding.link).ok_or_else(|| GatewayError::NoLink {
+                    point: point.name.clone(),
+                    link: binding.link.to_string(),
+                })?),
+            };
+            link_of.push(link);
+        }
+        let links = links
+            .into_iter()
+            .map(|(name, protocol, endpoint)| Link {
+                name,
+                protocol,
+                endpoint,
+                state: LinkState::Down,
+                since: start,
+                faults: 0,
+                received: 0,
+            })
+            .collect();
+        Ok(Self { links, link_of, received: 0, foreign: 0 })
+    }
+
+    /// The links in the order of their indices.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// Samples that links delivered.
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Samples dropped because the point does not live on the link that delivered it.
+    pub const fn foreign(&self) -> u64 {
+        self.foreign
+    }
+
+    /// The link of a point.
+    pub fn link_of(&self, point: PointId) -> Option<LinkIdx> {
+        self.link_of.get(point.at()).copied().flatten()
+    }
+
+    /// Where a request that the gate released must go: the link of its point.
+    pub fn route(&self, request: &Request) -> Option<LinkIdx> {
+        match request {
+            Request::Select(command) | Request::Execute(command) | Request::Deselect(command) => {
+                self.link_of(command.point)
+            }
+            Request::Interrogate | Request::InterrogateCounters | Request::SynchroniseClock => None,
+        }
+    }
+
+    /// Hands a link's report to the real-time database.
+    pub fn take(&mut self, centre: &mut Centre, link: LinkIdx, event: SessionEvent, now: Now) {
+        let Some(entry) = self.links.get_mut(link.at()) else { return };
+        match event {
+            SessionEvent::Sample(sample) => {
+                self.received += 1;
+                entry.received += 1;
+                if self.link_of.get(sample.point.at()) == Some(&Some(link)) {
+                    centre.apply(&sample);
+                } else {
+                    self.foreign += 1;
+                }
+            }
+            SessionEvent::Link(state) => {
+                if entry.state != state {
+                    (entry.state, entry.since) = (state, now.utc);
+                    let name = Arc::clone(&entry.name);
+                    centre.link_changed(&name, state, now);
+                }
+            }
+            SessionEvent::Command(id, stage) => {
+                centre.with_gate(now.utc, |gate, table, _| gate.device_answered(now, id, stage, table));
+            }
+            SessionEvent::ClockSynchronised(_) => {
+                let text = "device clock synchronised".to_owned();
+                centre.record(now.utc, EventKind::Link, Severity::Info, &entry.name.clone(), text);
+            }
+            SessionEvent::Fault(fault) => {
+                entry.faults += 1;
+                // The first fault of a series is news, the rest is a count: a hostile peer must not fill the log.
+                if entry.faults.is_power_of_two() {
+                    let text = format!("fault {} of the peer: {}", entry.faults, fault.detail);
+                    centre.record(now.utc, EventKind::Link, Severity::Low, &entry.name.clone(), text);
+                }
+            }
+            // The driver has dealt with it.
+            SessionEvent::Close(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use scada::centre::Restored;
+    use scada::gate::GateConfig;
+    use signal::{Binding, Limits, PointDef, PointKind, Quality, Sample, Value};
+    use timebase::Mono;
+
+    fn def(name: &str, link: &str) -> PointDef {
+        PointDef {
+            name: name.into(),
+            mrid: name.into(),
+            equipment: String::new(),
+            substation: String::new(),
+            kind: PointKind::Analog,
+            unit: String::new(),
+            binding: Some(Binding { link: link.into(), address: "a".into(), control: None }),
+            limits: Limits::default(),
+            normal: None,
+            stale_after: None,
+            deadband: 0.0,
+        }
+    }
+
+    fn links(names: &[&str]) -> Vec<(Arc<str>, &'static str, String)> {
+        names.iter().map(|name| (Arc::from(*name), "iec104", String::new())).collect()
+    }
+
+    #[test]
+    fn every_point_must_have_its_link() {
+        let points = PointList::new(vec![def("a", "S1")]).unwrap();
+        let start = Utc::default();
+        assert!(Gateway::new(&points, links(&["S1"]), start).is_ok());
+        assert!(matches!(Gateway::new(&points, links(&["S2"]), start), Err(GatewayError::NoLink { .. })));
+        assert!(matches!(Gateway::new(&points, links(&["S1", "S1"]), start), Err(GatewayError::TwoLinks(_))));
+    }
+
+    #[test]
+    fn a_sample_for_a_point_of_another_link_is_dropped_and_counted() {
+        let points = Arc::new(PointList::new(vec![def("a", "S1"), def("b", "S2")]).unwrap());
+        let mut gateway = Gateway::new(&points, links(&["S1", "S2"]), Utc::default()).unwrap();
+        let mut centre = Centre::new(Arc::clone(&points), GateConfig::default(), Restored::default());
+        let now = Now { mono: Mono::ZERO, utc: Utc::default() };
+        let sample = |point| Sample {
+            point,
+            value: Value::Analog(1.0),
+            quality: Quality::GOOD,
+            source_time: None,
+            received: now,
+        };
+        for point in [PointId(0), PointId(1), PointId(7)] {
+            gateway.take(&mut centre, LinkIdx(0), SessionEvent::Sample(sample(point)), now);
+        }
+        assert_eq!((gateway.received(), gateway.foreign(), centre.counters().processed), (3, 2, 1));
+    }
+}
