@@ -95,6 +95,8 @@ fn planted_sideways_edges_fail() {
     check_case("exchange", "normal", "topology", Some("sideways edge inside layer 2a"));
     check_case("topology", "normal", "powerflow", Some("sideways edge inside layer 2a"));
     check_case("security", "normal", "scada", Some("sideways edge inside layer 2a"));
+    check_case("estimation", "normal", "powerflow", Some("sideways edge inside layer 2a"));
+    check_case("powerflow", "dev", "estimation", Some("sideways edge inside layer 2a"));
     check_case("proto-iec104", "normal", "proto-dnp3", Some("sideways edge inside layer 2b"));
     check_case("app-voltvar", "normal", "app-der", Some("sideways edge inside layer 2c"));
     check_case("catalog", "normal", "gateway", Some("sideways edge inside layer 3"));
@@ -127,6 +129,7 @@ fn the_table_allows_what_it_lists() {
     check_case("signal", "normal", "timebase", None);
     check_case("powerflow", "normal", "topology", None);
     check_case("estimation", "normal", "topology", None);
+    check_case("estimation", "dev", "powerflow", None);
     check_case("opf", "normal", "powerflow", None);
     check_case("scada", "normal", "security", None);
     check_case("app-voltvar", "normal", "scada", None);
