@@ -1,1 +1,5 @@
-//! catalog.
+//! The list of protocols and applications that the product is composed of; the only crate that knows them all.
+
+mod protocols;
+
+pub use protocols::{DecodedFrame, LinkProtocol, PROTOCOLS, ProtocolEntry, TlsFiles};
