@@ -30,7 +30,7 @@ pub struct CaseGrid {
 }
 
 /// Builds the calculation model. The slack of an island is the bus of the first machine at a reference bus, else of
-/// the largest machine; islands without a machine are dead and dropped. Starting values are those of the case.
+/// the largest machine; islands without a machine that can deliver active power are dead and dropped. Starting values are those of the case.
 pub fn from_case(case: &BusBranchCase) -> Result<CaseGrid, CaseFault> {
     case.check()?;
     let mut work = Work::new(case);
@@ -113,8 +113,11 @@ impl<'a> Work<'a> {
             let Some(row) = *row else { continue };
             let Some(island) = self.component[row] else { continue };
             let reference = self.case.buses[row].kind == CaseBusType::Reference;
+            if !(reference || generator.pmax_mw > 0.0) {
+                continue;
+            }
             let (has_reference, size) = best[island];
-            let better = (reference && !has_reference) || (!has_reference && generator.pmax_mw > size);
+            let better = !has_reference && (reference || generator.pmax_mw > size);
             if better || self.slack[island].is_none() {
                 best[island] = (reference, generator.pmax_mw);
                 self.slack[island] = Some(row);
@@ -127,7 +130,7 @@ impl<'a> Work<'a> {
             let element = format!("bus {}", bus.number);
             let Some(island) = self.component[row] else { continue };
             let (kind, text) = match self.slack[island] {
-                None => (DiagnosticKind::Dropped, "no machine in its island"),
+                None => (DiagnosticKind::Dropped, "no machine in its island delivers power"),
                 Some(slack) if bus.kind == CaseBusType::Reference && slack != row => {
                     (DiagnosticKind::Substituted, "another machine is the reference of its island")
                 }

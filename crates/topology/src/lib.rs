@@ -1,12 +1,20 @@
 //! Topology: node-breaker model → buses, islands, energisation, and the calculation model that solvers read.
 //!
 //! - [`calc`]: the calculation model itself.
-//! - [`from_case`]: from a bus-branch case.
+//! - [`Topology`]: buses and islands for the present positions of the switches, moved switch by switch.
+//! - [`Topology::grid`]: the calculation model of a topology and a [`Schedule`], with its [`GridMap`].
+//! - [`from_case`]: the calculation model of a bus-branch case.
 
 pub mod calc;
 mod case;
+mod grid;
+mod nodes;
+mod schedule;
 
 pub use case::{CaseGrid, CaseMap, from_case};
+pub use grid::{End, GridMap, Injection, Target};
+pub use nodes::{Change, Island, Topology};
+pub use schedule::Schedule;
 
 /// Array lengths here stay below 2^32: their sources are indexed by `u32`.
 fn index(len: usize) -> u32 {
