@@ -1,0 +1,73 @@
+//! What went through a link, and the log that does not flood.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Counters of one link. They only rise; readers may see them a moment apart.
+#[derive(Debug, Default)]
+pub struct LinkCounters {
+    pub(crate) rx_bytes: AtomicU64,
+    pub(crate) tx_bytes: AtomicU64,
+    pub(crate) connections: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) faults: AtomicU64,
+    pub(crate) panics: AtomicU64,
+}
+
+/// A reading of [`LinkCounters`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LinkTotals {
+    /// Octets received.
+    pub rx_bytes: u64,
+    /// Octets sent.
+    pub tx_bytes: u64,
+    /// Connections established.
+    pub connections: u64,
+    /// Connections refused because all channels were taken.
+    pub refused: u64,
+    /// Faults of the peer.
+    pub faults: u64,
+    /// Panics of the session.
+    pub panics: u64,
+}
+
+impl LinkCounters {
+    /// The present totals.
+    pub fn totals(&self) -> LinkTotals {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LinkTotals {
+            rx_bytes: read(&self.rx_bytes),
+            tx_bytes: read(&self.tx_bytes),
+            connections: read(&self.connections),
+            refused: read(&self.refused),
+            faults: read(&self.faults),
+            panics: read(&self.panics),
+        }
+    }
+}
+
+/// Adds to a counter; a length always fits 64 bits.
+pub(crate) fn add(counter: &AtomicU64, count: usize) {
+    counter.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// Lets one message through per interval and counts the others.
+#[derive(Debug, Default)]
+pub(crate) struct LogLimit {
+    last: Option<Instant>,
+    suppressed: u64,
+}
+
+impl LogLimit {
+    const INTERVAL: Duration = Duration::from_secs(10);
+
+    /// Whether to write a message now, and how many were kept back since the last one.
+    pub(crate) fn pass(&mut self) -> Option<u64> {
+        if self.last.is_some_and(|last| last.elapsed() < Self::INTERVAL) {
+            self.suppressed += 1;
+            return None;
+        }
+        self.last = Some(Instant::now());
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
