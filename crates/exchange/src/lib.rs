@@ -1,8 +1,14 @@
 //! File formats: bytes in, model and loss report out. Opening files is the caller's.
 //!
 //! - [`matpower`]: MATPOWER cases `.m`, read and written.
+//! - [`mod@plan`]: the points that a network has by rule; [`points_csv`]: a point list as CSV.
+//! - [`measurements_csv`]: measurements for an estimation study.
 
 mod error;
 pub mod matpower;
+pub mod measurements_csv;
+pub mod plan;
+pub mod points_csv;
+mod table;
 
 pub use error::ReadError;

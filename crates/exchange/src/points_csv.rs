@@ -1,0 +1,232 @@
+//! The point list as CSV, one row per point. Empty cells mean none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use signal::{Binding, ControlMode, Limits, PointDef, PointKind, PointList};
+
+use crate::ReadError;
+use crate::table::{Row, rows};
+
+/// The columns, in their order.
+pub const HEADER: [&str; 18] = [
+    "name",
+    "mrid",
+    "equipment",
+    "substation",
+    "kind",
+    "unit",
+    "link",
+    "address",
+    "control_address",
+    "control_mode",
+    "low_low",
+    "low",
+    "high",
+    "high_high",
+    "hysteresis",
+    "normal",
+    "stale_after_s",
+    "deadband",
+];
+
+const DIRECT: &str = "direct";
+const SELECT: &str = "select";
+/// A point that is not refreshed for ten years is not supervised; the bound keeps durations representable.
+const MAX_STALE_S: f64 = 10.0 * 366.0 * 86_400.0;
+
+/// Reads a point list.
+pub fn read(bytes: &[u8]) -> Result<PointList, ReadError> {
+    let rows = rows(bytes, &HEADER)?;
+    let points = rows.iter().map(point).collect::<Result<Vec<_>, _>>()?;
+    PointList::new(points).map_err(|error| {
+        let line = rows.get(error.entry).map_or(0, |row| row.line);
+        ReadError::new(line, error.reason, "names and mRIDs are unique, limits rise")
+    })
+}
+
+/// Writes a point list; [`read`] makes the same list of it.
+pub fn write(points: &PointList) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing to memory cannot fail.
+    let _ = writer.write_record(HEADER);
+    for (_, point) in points.iter() {
+        let _ = writer.write_record(cells(point));
+    }
+    let bytes = writer.into_inner().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn point(row: &Row) -> Result<PointDef, ReadError> {
+    let kind = PointKind::named(row.cell("kind")).ok_or_else(|| {
+        let known: Vec<&str> = PointKind::ALL.iter().map(|(_, name)| *name).collect();
+        row.refuse(
+            "kind",
+            format!("{:?} is not a kind", row.cell("kind")),
+            format!("one of {}", known.join(", ")),
+        )
+    })?;
+    let stale = row.number("stale_after_s")?;
+    if stale.is_some_and(|seconds| !(seconds > 0.0 && seconds <= MAX_STALE_S)) {
+        return Err(row.refuse("stale_after_s", "out of range", "seconds above 0, or nothing"));
+    }
+    let deadband = row.number("deadband")?.unwrap_or(0.0);
+    if deadband < 0.0 {
+        return Err(row.refuse("deadband", "is below 0", "0 reports every change"));
+    }
+    let normal = match row.cell("normal") {
+        "" => None,
+        "on" => Some(true),
+        "off" => Some(false),
+        other => {
+            return Err(row.refuse("normal", format!("{other:?} is no state"), "write on, off or nothing"));
+        }
+    };
+    Ok(PointDef {
+        name: row.cell("name").to_owned(),
+        mrid: row.cell("mrid").to_owned(),
+        equipment: row.cell("equipment").to_owned(),
+        substation: row.cell("substation").to_owned(),
+        kind,
+        unit: row.cell("unit").to_owned(),
+        binding: binding(row)?,
+        limits: Limits {
+            low_low: row.number("low_low")?,
+            low: row.number("low")?,
+            high: row.number("high")?,
+            high_high: row.number("high_high")?,
+            hysteresis: row.number("hysteresis")?.unwrap_or(0.0),
+        },
+        normal,
+        stale_after: stale.map(Duration::from_secs_f64),
+        deadband,
+    })
+}
+
+fn binding(row: &Row) -> Result<Option<Binding>, ReadError> {
+    let [link, address, control] = ["link", "address", "control_address"].map(|column| row.cell(column));
+    let mode = match row.cell("control_mode") {
+        "" => None,
+        DIRECT => Some(ControlMode::Direct),
+        SELECT => Some(ControlMode::SelectBeforeOperate),
+        other => {
+            let reason = format!("{other:?} is no mode");
+            return Err(row.refuse("control_mode", reason, "write direct, select or nothing"));
+        }
+    };
+    if link.is_empty() != address.is_empty() {
+        return Err(row.refuse("link", "link and address belong together", "give both or none"));
+    }
+    let control = match (control, mode) {
+        ("", None) => None,
+        (address, Some(mode)) if !address.is_empty() && !link.is_empty() => Some((address.to_owned(), mode)),
+        _ => {
+            let hint = "give both with a link and an address, or none";
+            return Err(row.refuse(
+                "control_address",
+                "address and mode of the control belong together",
+                hint,
+            ));
+        }
+    };
+    if link.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Binding { link: Arc::from(link), address: address.to_owned(), control }))
+}
+
+fn cells(point: &PointDef) -> [String; 18] {
+    let optional = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
+    let binding = point.binding.as_ref();
+    let control = binding.and_then(|binding| binding.control.as_ref());
+    let normal = match point.normal {
+        None => "",
+        Some(true) => "on",
+        Some(false) => "off",
+    };
+    let mode = match control {
+        None => "",
+        Some((_, ControlMode::Direct)) => DIRECT,
+        Some((_, ControlMode::SelectBeforeOperate)) => SELECT,
+    };
+    [
+        point.name.clone(),
+        point.mrid.clone(),
+        point.equipment.clone(),
+        point.substation.clone(),
+        point.kind.name().to_owned(),
+        point.unit.clone(),
+        binding.map_or(String::new(), |binding| binding.link.to_string()),
+        binding.map_or(String::new(), |binding| binding.address.clone()),
+        control.map_or(String::new(), |(address, _)| address.clone()),
+        mode.to_owned(),
+        optional(point.limits.low_low),
+        optional(point.limits.low),
+        optional(point.limits.high),
+        optional(point.limits.high_high),
+        point.limits.hysteresis.to_string(),
+        normal.to_owned(),
+        optional(point.stale_after.map(|span| span.as_secs_f64())),
+        point.deadband.to_string(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use model::{ExpandOptions, expand};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plan::{PlanOptions, plan};
+
+    fn ieee14() -> PointList {
+        let case = crate::matpower::read(include_bytes!("../../../examples/ieee14.m")).unwrap().0;
+        plan(&expand(&case, ExpandOptions::default()).unwrap().network, PlanOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        let points = ieee14();
+        let again = read(write(&points).as_bytes()).unwrap();
+        let both = points.iter().zip(again.iter());
+        assert_eq!(points.len(), again.len());
+        both.for_each(|(one, other)| assert_eq!(one, other));
+    }
+
+    #[test]
+    fn faults_are_named_with_their_line() {
+        let header = HEADER.join(",");
+        let good = "a,_a,,S1,analog,MW,S1,M_ME_TF_1@1,,,,1,2,,0,,10,0";
+        assert_eq!(read(format!("{header}\n# note\n{good}\n").as_bytes()).unwrap().len(), 1);
+        let check = |row: &str, line: u32, reason: &str| {
+            let error = read(format!("{header}\n{good}\n{row}\n").as_bytes()).unwrap_err();
+            assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error}");
+            assert!(!error.hint.is_empty());
+        };
+        check("a,_b,,S1,analog,MW,,,,,,,,,0,,,0", 3, "used twice");
+        check("b,_b,,S1,analogue,MW,,,,,,,,,0,,,0", 3, "kind");
+        check("b,_b,,S1,analog,MW,,,,,,x,,,0,,,0", 3, "low: \"x\"");
+        check("b,_b,,S1,analog,MW,,,,,,2,1,,0,,,0", 3, "limits");
+        check("b,_b,,S1,analog,MW,,,,,,2,NaN,,0,,,0", 3, "high");
+        check("b,_b,,S1,analog,MW,L,,,,,,,,0,,,0", 3, "belong together");
+        check("b,_b,,S1,double,,L,1,2,,,,,,0,,,0", 3, "belong together");
+        check("b,_b,,S1,double,,L,1,2,maybe,,,,,0,,,0", 3, "no mode");
+        check("b,_b,,S1,double,,L,1,,,,,,,0,closed,,0", 3, "normal");
+        check("b,_b,,S1,analog,MW,,,,,,,,,0,,-1,0", 3, "stale_after_s");
+        check("b,_b,,S1,analog", 3, "5 cells");
+        assert_eq!(read(b"name,mrid\n").unwrap_err().line, 1);
+        assert_eq!(read(b"").unwrap_err().line, 0);
+        assert!(read(&[header.as_bytes(), b"\nb\xff"].concat()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(tail in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut bytes = HEADER.join(",").into_bytes();
+            bytes.push(b'\n');
+            bytes.extend(tail);
+            let _ = read(&bytes);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! CSV with a fixed header: rows with their lines, cells by column name.
+
+use crate::ReadError;
+
+/// Longest file of rows that is read.
+const MAX_ROWS: usize = 8_000_000;
+
+/// One row with its place.
+pub(crate) struct Row {
+    pub(crate) line: u32,
+    cells: csv::StringRecord,
+    header: &'static [&'static str],
+}
+
+/// Reads all rows; the header must be exactly the one expected.
+pub(crate) fn rows(bytes: &[u8], header: &'static [&'static str]) -> Result<Vec<Row>, ReadError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .comment(Some(b'#'))
+        .trim(csv::Trim::All)
+        .from_reader(bytes);
+    let expected = header.join(",");
+    let mut rows = Vec::new();
+    let mut titled = false;
+    for record in reader.records() {
+        let cells = record.map_err(|error| fault(&error))?;
+        let line = line_of(cells.position());
+        if !titled {
+            if cells.iter().ne(header.iter().copied()) {
+                return Err(ReadError::new(
+                    line,
+                    "the header is not the expected one",
+                    format!("write {expected}"),
+                ));
+            }
+            titled = true;
+            continue;
+        }
+        if cells.len() != header.len() {
+            let reason = format!("the row has {} cells, the header {}", cells.len(), header.len());
+            return Err(ReadError::new(line, reason, format!("the columns are {expected}")));
+        }
+        if rows.len() >= MAX_ROWS {
+            return Err(ReadError::new(line, format!("more than {MAX_ROWS} rows"), "split the file"));
+        }
+        rows.push(Row { line, cells, header });
+    }
+    if titled {
+        Ok(rows)
+    } else {
+        Err(ReadError::new(0, "the file is empty", format!("begin it with {expected}")))
+    }
+}
+
+fn line_of(position: Option<&csv::Position>) -> u32 {
+    position.map_or(0, |position| u32::try_from(position.line()).unwrap_or(u32::MAX))
+}
+
+fn fault(error: &csv::Error) -> ReadError {
+    let reason = match error.kind() {
+        csv::ErrorKind::Utf8 { .. } => "the row is not UTF-8".to_owned(),
+        _ => error.to_string(),
+    };
+    ReadError::new(line_of(error.position()), reason, "save the file as CSV in UTF-8")
+}
+
+impl Row {
+    /// The cell of a column, empty if the header has no such column.
+    pub(crate) fn cell(&self, column: &str) -> &str {
+        let at = self.header.iter().position(|name| *name == column);
+        at.and_then(|at| self.cells.get(at)).unwrap_or("")
+    }
+
+    /// A finite number, or nothing in an empty cell.
+    pub(crate) fn number(&self, column: &str) -> Result<Option<f64>, ReadError> {
+        let text = self.cell(column);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(Some(number)),
+            Ok(_) | Err(_) => Err(self.refuse(
+                column,
+                format!("{text:?} is not a finite number"),
+                "write a number like 12.5",
+            )),
+        }
+    }
+
+    /// A fault of this row.
+    pub(crate) fn refuse(&self, column: &str, reason: impl AsRef<str>, hint: impl Into<String>) -> ReadError {
+        ReadError::new(self.line, format!("{column}: {}", reason.as_ref()), hint)
+    }
+}
