@@ -1,0 +1,419 @@
+// The HTTP contract as types, and the few calls the page makes. Times are ISO 8601 UTC strings.
+
+export type Validity = "good" | "questionable" | "invalid";
+export type Priority = "critical" | "high" | "medium" | "low";
+
+export interface Problem {
+  code: string;
+  message: string;
+  hint?: string;
+}
+
+export interface Session {
+  user: string;
+  roles: string[];
+  areas: string[];
+  rights: string[];
+  expires_at: string;
+  server: { name: string; version: string; mode: "demo" | "run"; started_at: string };
+}
+
+export interface LinkSession {
+  name: string;
+  protocol: string;
+  state: "down" | "connecting" | "synchronising" | "up";
+  endpoint?: string;
+  since?: string | null;
+  rx_bytes?: number;
+  tx_bytes?: number;
+  faults?: number;
+}
+
+export interface Status {
+  name: string;
+  version: string;
+  mode: string;
+  started_at: string;
+  now: string;
+  points: { total: number; good: number; stale: number; invalid: number };
+  counters: { received: number; processed: number; stored: number; served: number; shed: number };
+  sessions: LinkSession[];
+  estimation: {
+    state: EstimateState;
+    iterations: number;
+    objective: number;
+    redundancy: number;
+    bad_data: number;
+    age_s: number | null;
+  };
+  alarms: { active: number; unacknowledged: number };
+}
+
+export interface Quality {
+  validity: Validity;
+  detail: string[];
+  source: "process" | "substituted";
+  test: boolean;
+  blocked: boolean;
+}
+
+export interface Tag {
+  id: number | string;
+  kind: TagKind;
+  text: string;
+  by: string;
+  at: string;
+}
+export type TagKind = "hold" | "caution" | "information";
+
+export interface Control {
+  mode: "direct" | "select";
+  options: { value: number; label: string }[];
+  numeric: null | { min: number; max: number; step: number; unit: string };
+}
+
+export type PointKind = "analog" | "single" | "double" | "step" | "counter" | "bits";
+
+export interface Limits {
+  low_low: number | null;
+  low: number | null;
+  high: number | null;
+  high_high: number | null;
+}
+
+export interface Point {
+  id: number;
+  name: string;
+  mrid: string;
+  equipment: string;
+  substation: string;
+  kind: PointKind;
+  unit: string;
+  link: string;
+  address: string | number;
+  value: number | null;
+  text: string;
+  quality: Quality;
+  stale: boolean;
+  age_s: number | null;
+  source_time: string | null;
+  receive_time: string | null;
+  limits: Limits | null;
+  control: Control | null;
+  tags: Tag[];
+  alarm: Priority | null;
+}
+
+export interface Bucket {
+  t: string;
+  t_end: string;
+  min: number | null;
+  max: number | null;
+  mean: number | null;
+  last: number | null;
+  count: number;
+  quality: Validity;
+}
+
+export interface History {
+  point: number;
+  name: string;
+  unit: string;
+  from: string;
+  to: string;
+  decimated: boolean;
+  before: { t: string; value: number | null; quality: Validity } | null;
+  buckets: Bucket[];
+}
+
+export type AlarmKind = "limit" | "state" | "uncommanded" | "link" | "estimator" | "command" | "system";
+
+export interface Alarm {
+  id: string;
+  point: number | null;
+  source: string;
+  substation: string;
+  kind: AlarmKind;
+  priority: Priority;
+  active: boolean;
+  acknowledged: boolean;
+  text: string;
+  value_text: string;
+  raised_at: string;
+  cleared_at: string | null;
+  acknowledged_at: string | null;
+  acknowledged_by: string | null;
+  count: number;
+}
+
+export interface GridEvent {
+  seq: number;
+  time: string;
+  kind: string;
+  severity: "info" | Priority;
+  source: string;
+  text: string;
+  actor: string | null;
+  point: number | null;
+}
+
+export type CommandState =
+  | "selecting"
+  | "selected"
+  | "executing"
+  | "awaiting_return"
+  | "confirmed"
+  | "refused"
+  | "failed"
+  | "timed_out"
+  | "cancelled"
+  | "expired";
+
+export interface Command {
+  id: number;
+  point: number;
+  point_name: string;
+  value: number;
+  value_text: string;
+  reason: string;
+  actor: string;
+  origin: "operator" | "application";
+  state: CommandState;
+  stages: { at: string; stage: string; text: string }[];
+  refusal: string | null;
+  created_at: string;
+  expires_at: string | null;
+}
+
+export interface Switch {
+  name: string;
+  kind: "breaker" | "disconnector";
+  point: number;
+  equipment: string;
+}
+
+export interface Equipment {
+  name: string;
+  kind: "load" | "machine" | "shunt" | "busbar";
+  p_point: number | null;
+  q_point: number | null;
+}
+
+export interface Substation {
+  id: string;
+  name: string;
+  x: number;
+  y: number;
+  base_kv: number;
+  voltage_point: number | null;
+  switches: Switch[];
+  equipment: Equipment[];
+}
+
+export interface BranchEnd {
+  p_point: number | null;
+  q_point: number | null;
+  breaker_point: number | null;
+  disconnector_point: number | null;
+}
+
+export interface Branch {
+  id: string;
+  name: string;
+  kind: "line" | "transformer";
+  from: number;
+  to: number;
+  rate_mva: number | null;
+  base_kv: number;
+  from_end: BranchEnd;
+  to_end: BranchEnd;
+  tap_point: number | null;
+}
+
+export interface Network {
+  name: string;
+  base_mva: number;
+  frequency_hz: number;
+  substations: Substation[];
+  branches: Branch[];
+}
+
+export type EstimateState = "converged" | "stopped" | "unobservable" | "waiting";
+
+export interface BusResult {
+  substation: number;
+  name: string;
+  vm_pu: number | null;
+  va_degree: number | null;
+  vm_kv: number | null;
+  energised: boolean;
+}
+
+export interface BranchResult {
+  branch: number;
+  p_from_mw: number | null;
+  q_from_mvar: number | null;
+  p_to_mw: number | null;
+  q_to_mvar: number | null;
+  loading_percent: number | null;
+}
+
+export interface Estimate {
+  state: EstimateState;
+  time: string;
+  iterations: number;
+  objective: number;
+  degrees_of_freedom: number;
+  redundancy: number;
+  chi2_threshold: number;
+  bad_data: { point: number; name: string; normalised_residual: number }[];
+  unobservable: string[];
+  islands: unknown[];
+  buses: BusResult[];
+  branches: BranchResult[];
+}
+
+export interface Proposal {
+  id: number | string;
+  time: string;
+  application: string;
+  target: number;
+  target_name: string;
+  value_text: string;
+  priority: string | number;
+  reason: string;
+  expected: string;
+  state: "accepted" | "rejected" | "superseded" | "expired" | "done" | "failed";
+  decision: string;
+  command: number | null;
+}
+
+/** One live value: id, value, text, validity 0 good 1 questionable 2 invalid, stale 0 or 1, time in ms. */
+export type PointRow = [number, number | null, string, number, number, number | null];
+
+export interface Frame {
+  seq: number;
+  t: string;
+  snapshot?: boolean;
+  points?: PointRow[];
+  alarms?: Alarm[];
+  commands?: Command[];
+  events?: GridEvent[];
+  estimate?: Estimate | null;
+  proposals?: Proposal[];
+  status?: Status | null;
+}
+
+/** A call that the server answered with a problem, or could not be made at all (`status` 0). */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly problem: Problem;
+  readonly body: unknown;
+  constructor(status: number, problem: Problem, body: unknown) {
+    super(problem.message);
+    this.name = "ApiError";
+    this.status = status;
+    this.problem = problem;
+    this.body = body;
+  }
+}
+
+const BASE = "/api/v1";
+let unauthorised: () => void = () => {};
+
+/** Called whenever a call is refused because the session is gone. */
+export function onUnauthorised(handler: () => void): void {
+  unauthorised = handler;
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(BASE + path, {
+      method,
+      credentials: "same-origin",
+      headers: body === undefined ? {} : { "content-type": "application/json" },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+  } catch {
+    throw new ApiError(0, { code: "unreachable", message: "the server does not answer" }, null);
+  }
+  const text = await response.text();
+  let value: unknown = null;
+  try {
+    value = text === "" ? null : JSON.parse(text);
+  } catch {
+    value = null;
+  }
+  if (response.ok) return value as T;
+  if (response.status === 401 && path !== "/session") unauthorised();
+  throw new ApiError(response.status, problemOf(response.status, value), value);
+}
+
+function problemOf(status: number, value: unknown): Problem {
+  if (value !== null && typeof value === "object" && "error" in value) {
+    const error = (value as { error: unknown }).error;
+    if (error !== null && typeof error === "object" && "message" in error) return error as Problem;
+    if (typeof error === "string") return { code: String(status), message: error };
+  }
+  return { code: String(status), message: `the server answered ${status}` };
+}
+
+function query(values: Record<string, string | number | undefined>): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(values)) {
+    if (value !== undefined && value !== "") search.set(key, String(value));
+  }
+  const text = search.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+/** A refused select answers with the command itself; it is a result, not a failure of the call. */
+async function command(path: string, body?: unknown): Promise<Command> {
+  try {
+    return await call<Command>("POST", path, body ?? {});
+  } catch (error) {
+    if (error instanceof ApiError) {
+      const found = commandIn(error.body);
+      if (found !== null) return found;
+    }
+    throw error;
+  }
+}
+
+function commandIn(body: unknown): Command | null {
+  if (body === null || typeof body !== "object") return null;
+  if ("stages" in body && "state" in body) return body as Command;
+  if ("command" in body) return commandIn((body as { command: unknown }).command);
+  return null;
+}
+
+export const api = {
+  session: () => call<Session>("GET", "/session"),
+  signIn: (token: string) => call<Session>("POST", "/session", { token }),
+  signOut: () => call<unknown>("DELETE", "/session"),
+  status: () => call<Status>("GET", "/status"),
+  points: (filter: { search?: string; limit?: number; offset?: number }) =>
+    call<{ total: number; points: Point[] }>("GET", `/points${query(filter)}`),
+  point: (id: number) => call<Point>("GET", `/points/${id}`),
+  history: (id: number, from: string, to: string, maxPoints: number) =>
+    call<History>("GET", `/points/${id}/history${query({ from, to, max_points: maxPoints })}`),
+  alarms: (state: "active" | "all") => call<{ alarms: Alarm[] }>("GET", `/alarms?state=${state}`),
+  acknowledge: (ids: string[]) =>
+    ids.length === 1
+      ? call<unknown>("POST", `/alarms/${encodeURIComponent(ids[0] ?? "")}/acknowledge`, {})
+      : call<unknown>("POST", "/alarms/acknowledge", { ids }),
+  events: (filter: { after?: number; before?: number; limit?: number }) =>
+    call<{ events: GridEvent[]; last_seq: number }>("GET", `/events${query(filter)}`),
+  select: (point: number, value: number, reason: string) => command("/commands", { point, value, reason }),
+  execute: (id: number) => command(`/commands/${id}/execute`),
+  cancel: (id: number) => command(`/commands/${id}/cancel`),
+  command: (id: number) => call<Command>("GET", `/commands/${id}`),
+  commands: (limit: number) => call<{ commands: Command[] } | Command[]>("GET", `/commands?limit=${limit}`),
+  placeTag: (point: number, kind: TagKind, text: string) =>
+    call<unknown>("POST", `/points/${point}/tags`, { kind, text }),
+  removeTag: (point: number, tag: number | string) =>
+    call<unknown>("DELETE", `/points/${point}/tags/${encodeURIComponent(String(tag))}`),
+  network: () => call<Network>("GET", "/network"),
+  proposals: (limit: number) => call<{ proposals: Proposal[] }>("GET", `/proposals?limit=${limit}`),
+};
