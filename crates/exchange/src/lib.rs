@@ -3,8 +3,10 @@
 //! - [`matpower`]: MATPOWER cases `.m`, read and written.
 //! - [`mod@plan`]: the points that a network has by rule; [`points_csv`]: a point list as CSV.
 //! - [`measurements_csv`]: measurements for an estimation study.
+//! - [`layout`]: places for substations in a picture of the grid.
 
 mod error;
+pub mod layout;
 pub mod matpower;
 pub mod measurements_csv;
 pub mod plan;

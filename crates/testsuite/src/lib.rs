@@ -1,1 +1,1 @@
-//! testsuite.
+//! Tests across crates; they live in `tests/`.
