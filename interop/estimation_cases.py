@@ -11,6 +11,7 @@ equality constraints. Lines, all per unit and radians, net injection = generatio
     zero INDEX                       a bus without injection
     estimate VM VA                   per bus, without constraints
     constrained VM VA                per bus, with constraints
+    rn VALUE                         normalised residual per measurement, without constraints; 0 for a critical one
 """
 
 import argparse
@@ -22,10 +23,24 @@ import numpy as np
 import pandapower as pp
 import pandapower.networks as networks
 from pandapower.estimation import estimate
+from pandapower.estimation.algorithm.base import WLSAlgorithm
 
 from powerflow_cases import difference, inputs, line, results
 
 SIGMA = {"v": 0.004, "p": 0.01, "q": 0.012}
+
+
+# The algorithm objects that ran: they hold the matrices of their last step.
+KEPT = []
+run = WLSAlgorithm.estimate
+
+
+def keep(self, eppci, **options):
+    KEPT.append(self)
+    return run(self, eppci, **options)
+
+
+WLSAlgorithm.estimate = keep
 
 
 class Recorder:
@@ -94,6 +109,20 @@ def solve(net, algorithm, zero):
     return [(net.res_bus_est.vm_pu[b], np.radians(net.res_bus_est.va_degree[b])) for b in order]
 
 
+def normalised_residuals(lines):
+    """From the matrices of pandapower's last run, in the order of `lines`."""
+    H, R_inv, r = (np.asarray(getattr(KEPT[-1], name)) for name in ("H", "R_inv", "r"))
+    omega = np.linalg.inv(R_inv) - H @ np.linalg.solve(H.T @ R_inv @ H, H.T)
+    share = np.diag(omega) * np.diag(R_inv)
+    values = np.where(share < 1e-5, 0.0, np.abs(r.ravel()) / np.sqrt(np.maximum(np.diag(omega), 1e-30)))
+    stacked = ["p_bus -", "q_bus -", "p_branch from", "q_branch from", "p_branch to", "q_branch to", "vm -"]
+    fields = [text.split() for text in lines]
+    order = sorted(range(len(lines)), key=lambda m: (stacked.index(f"{fields[m][1]} {fields[m][3]}"), int(fields[m][2])))
+    out = np.empty(len(lines))
+    out[order] = values
+    return out
+
+
 def case(size, seed, bus_share, line_share):
     net = getattr(networks, f"case{size}")()
     pp.runpp(net, tolerance_mva=1e-9)
@@ -110,6 +139,8 @@ def case(size, seed, bus_share, line_share):
     for word, algorithm in (("estimate", "wls"), ("constrained", "wls_with_zero_constraint")):
         constraints = zero if word == "constrained" else None
         yield from (line(word, *row) for row in solve(net, algorithm, constraints))
+        if word == "estimate":
+            yield from (line("rn", value) for value in normalised_residuals(lines))
 
 
 def main():

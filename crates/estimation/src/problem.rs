@@ -8,8 +8,9 @@ use crate::equations::{EndPower, branch_power};
 use crate::observability::{Half, Row};
 use crate::plan::{HELD, Network, Plan, Source, augmented_row};
 
-/// A scaled residual with a variance at or below this cannot be judged: the measurement is critical.
-const CRITICAL_VARIANCE: f64 = 1e-7;
+/// A scaled residual with a variance at or below this cannot be judged: the measurement is critical, or nearly so.
+/// An error would have to be of √1e5 σ times the threshold to be seen, and rounding would be taken for one before.
+const CRITICAL_VARIANCE: f64 = 1e-5;
 /// A step may lower a magnitude by at most this share.
 const LARGEST_DROP: f64 = 0.5;
 /// Steps of iterative refinement per solve.
