@@ -23,8 +23,10 @@ use signal::{Binding, ControlMode, Limits, PointDef, PointKind, PointList, Point
 pub struct PlanOptions {
     /// Age at which an analogue value is stale.
     pub analog_stale_after: Duration,
-    /// Age at which a position or a counter is stale.
+    /// Age at which a position is stale.
     pub discrete_stale_after: Duration,
+    /// Age at which a counter is stale; counters come by counter interrogation only.
+    pub counter_stale_after: Duration,
     /// Deadband as a share of the nominal value.
     pub deadband: f64,
     /// Hysteresis of voltage limits as a share of the nominal voltage.
@@ -36,6 +38,7 @@ impl Default for PlanOptions {
         Self {
             analog_stale_after: Duration::from_secs(10),
             discrete_stale_after: Duration::from_secs(30),
+            counter_stale_after: Duration::from_secs(300),
             deadband: 0.0005,
             hysteresis: 0.002,
         }
@@ -183,6 +186,11 @@ fn point(
         MeasurementRole::SwitchPosition(switch) => Some(!network[switch].normal_open),
         _ => None,
     };
+    let stale_after = match shape.band {
+        Band::Analog => options.analog_stale_after,
+        Band::Double | Band::Step => options.discrete_stale_after,
+        Band::Counter => options.counter_stale_after,
+    };
     let analog = matches!(shape.kind, PointKind::Analog);
     PointDef {
         name: measurement.name.clone(),
@@ -194,7 +202,7 @@ fn point(
         binding: Some(Binding { link, address: address.monitored, control: address.control }),
         limits,
         normal,
-        stale_after: Some(if analog { options.analog_stale_after } else { options.discrete_stale_after }),
+        stale_after: Some(stale_after),
         deadband: if analog { shape.nominal * options.deadband } else { 0.0 },
     }
 }

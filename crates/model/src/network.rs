@@ -58,6 +58,7 @@ pub struct NetworkParts {
 pub struct Network {
     parts: NetworkParts,
     measurement_by_mrid: HashMap<Mrid, MeasurementIdx>,
+    measurement_by_role: HashMap<MeasurementRole, MeasurementIdx>,
     equipment_by_mrid: HashMap<Mrid, Equipment>,
     switches_by_terminal: HashMap<TerminalIdx, Vec<SwitchIdx>>,
 }
@@ -124,6 +125,12 @@ impl Network {
             .zip(MeasurementIdx::all(parts.measurements.len()))
             .map(|(measurement, index)| (measurement.mrid.clone(), index))
             .collect();
+        let mut measurement_by_role = HashMap::with_capacity(parts.measurements.len());
+        for (measurement, index) in
+            parts.measurements.iter().zip(MeasurementIdx::all(parts.measurements.len()))
+        {
+            measurement_by_role.entry(measurement.role).or_insert(index);
+        }
         let equipment_by_mrid =
             parts.equipment().map(|(equipment, mrid, _)| (mrid.clone(), equipment)).collect();
         let mut switches_by_terminal: HashMap<TerminalIdx, Vec<SwitchIdx>> = HashMap::new();
@@ -132,7 +139,7 @@ impl Network {
                 switches_by_terminal.entry(parts.bays[bay.at()].serves).or_default().push(index);
             }
         }
-        Ok(Self { parts, measurement_by_mrid, equipment_by_mrid, switches_by_terminal })
+        Ok(Self { parts, measurement_by_mrid, measurement_by_role, equipment_by_mrid, switches_by_terminal })
     }
 
     /// Name of the network.
@@ -158,6 +165,11 @@ impl Network {
     /// The measurement with that mRID.
     pub fn measurement_by_mrid(&self, mrid: &str) -> Option<MeasurementIdx> {
         Mrid::new(mrid).and_then(|mrid| self.measurement_by_mrid.get(&mrid).copied())
+    }
+
+    /// The first measurement with that meaning.
+    pub fn measurement_of(&self, role: MeasurementRole) -> Option<MeasurementIdx> {
+        self.measurement_by_role.get(&role).copied()
     }
 
     /// The equipment with that mRID.

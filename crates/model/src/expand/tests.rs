@@ -1,5 +1,7 @@
+//! Cases of the expansion rule, worked out by hand.
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::index::MeasurementIdx;
 use crate::measurement::MeasurementRole;
 
 fn bus(number: u32, kind: CaseBusType, base_kv: f64) -> CaseBus {
@@ -110,6 +112,13 @@ fn measurements_are_named_after_the_equipment_and_found_by_mrid() {
     let found = network.measurement_by_mrid("_three.S7.T7-9.Tap").unwrap();
     assert_eq!(network[found].role, MeasurementRole::TapPosition(TapChangerIdx(0)));
     assert!(network.measurement_by_mrid("_three.S1.L1-7.CB.Pos").is_some());
+    for (index, measurement) in MeasurementIdx::all(names.len()).zip(network.measurements()) {
+        assert_eq!(network.measurement_of(measurement.role), Some(index));
+        assert_eq!(
+            network.equipment_by_mrid(network.mrid_of(measurement.equipment).as_str()),
+            Some(measurement.equipment)
+        );
+    }
 }
 
 #[test]

@@ -1,3 +1,4 @@
+//! Cases on a ring of five buses with a stub, worked out by hand.
 #![allow(clippy::unwrap_used)]
 use model::{ExpandOptions, expand};
 

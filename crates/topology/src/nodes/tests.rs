@@ -1,3 +1,4 @@
+//! Switch sequences on a ring of five buses with a stub: by hand, and at random against a fresh search.
 #![allow(clippy::unwrap_used)]
 use model::busbranch::{BusBranchCase, BusNumber, CaseBranch, CaseBus, CaseBusType, CaseGenerator};
 use model::{ExpandOptions, expand};
