@@ -140,7 +140,7 @@ fn exact_measurements_give_the_truth() {
         let mut problem = load(name);
         for measurement in &mut problem.measurements {
             measurement.value = truth(&problem.case, measurement.kind);
-            measurement.sigma = sigmas[(measurement.id % 2) as usize];
+            measurement.sigma = sigmas[(measurement.id / 2 % 2) as usize];
         }
         let result = estimate(&problem.case.grid, &problem.measurements, &problem.zero);
         let Outcome::Estimated { objective, .. } = result.islands[0] else { panic!("{:?}", result.islands) };
