@@ -359,9 +359,9 @@ mod tests {
 
     #[test]
     fn substations_are_placed() {
-        let case = crate::matpower::read(include_bytes!("../../../examples/ieee14.m")).unwrap().0;
-        let mut network = model::expand(&case, model::ExpandOptions::default()).unwrap().network;
-        place(&mut network);
+        let bytes = include_bytes!("../../../examples/ieee14.m");
+        let (network, diagnostics) = crate::read_network(bytes, model::ExpandOptions::default()).unwrap();
+        assert!(diagnostics.is_empty());
         let places: Vec<Point> = network.substations().iter().map(|place| [place.x, place.y]).collect();
         assert!(nearest(&places) > 0.07, "{places:?}");
     }

@@ -1,5 +1,6 @@
 //! File formats: bytes in, model and loss report out. Opening files is the caller's.
 //!
+//! - [`read_network`]: a file as a network with places, ready to run.
 //! - [`matpower`]: MATPOWER cases `.m`, read and written.
 //! - [`mod@plan`]: the points that a network has by rule; [`points_csv`]: a point list as CSV.
 //! - [`measurements_csv`]: measurements for an estimation study.
@@ -14,3 +15,17 @@ pub mod points_csv;
 mod table;
 
 pub use error::ReadError;
+
+use model::{Diagnostic, ExpandOptions, Network, expand};
+
+/// Reads a MATPOWER case, expands it into a node-breaker network and places its substations.
+pub fn read_network(bytes: &[u8], options: ExpandOptions) -> Result<(Network, Vec<Diagnostic>), ReadError> {
+    let (case, mut diagnostics) = matpower::read(bytes)?;
+    let expansion = expand(&case, options).map_err(|error| {
+        ReadError::new(0, error.to_string(), "names of the case may clash: remove mpc.bus_name")
+    })?;
+    diagnostics.extend(expansion.diagnostics);
+    let mut network = expansion.network;
+    layout::place(&mut network);
+    Ok((network, diagnostics))
+}

@@ -47,7 +47,7 @@ pub fn read(bytes: &[u8]) -> Result<PointList, ReadError> {
 
 /// Writes a point list; [`read`] makes the same list of it.
 pub fn write(points: &PointList) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().comment(Some(b'#')).from_writer(Vec::new());
     // Writing to memory cannot fail.
     let _ = writer.write_record(HEADER);
     for (_, point) in points.iter() {
@@ -192,6 +192,10 @@ mod tests {
         let both = points.iter().zip(again.iter());
         assert_eq!(points.len(), again.len());
         both.for_each(|(one, other)| assert_eq!(one, other));
+        let mut odd = points[signal::PointId(0)].clone();
+        odd.name = "#1, \"north\"".into();
+        let odd = PointList::new(vec![odd]).unwrap();
+        assert!(read(write(&odd).as_bytes()).unwrap().named("#1, \"north\"").is_some());
     }
 
     #[test]

@@ -5,6 +5,9 @@ use crate::ReadError;
 
 const COMPUTED: &str = "only data are read: evaluate the case in MATLAB or Octave and save it with savecase";
 
+/// Most fields of one case; files have a dozen.
+const MAX_FIELDS: usize = 4_096;
+
 /// A matrix with rows of equal length, row after row.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Matrix {
@@ -112,6 +115,9 @@ impl Parser<'_> {
         let equals = self.lexer.next()?;
         if equals.kind != Kind::Sign('=') {
             return refuse(&equals, format!("{} where \"=\" was expected", describe(&equals.kind)), COMPUTED);
+        }
+        if self.document.assignments.len() >= MAX_FIELDS {
+            return refuse(&token, format!("more than {MAX_FIELDS} fields"), "remove what is not the case");
         }
         let value = self.value()?;
         self.document.assignments.push(Assignment { field, line: token.line, value });

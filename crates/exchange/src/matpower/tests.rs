@@ -105,6 +105,7 @@ fn faults_are_named_with_their_line() {
     check(swap("mpc.gen =", "mpc.generators ="), 0, "mpc.gen is missing");
     check(with("mpc.gencost = [2 0 0 3 1 2];"), 10, "n is 3");
     check(with("mpc.gencost = [1 0 0 1 1 2; 1 0 0 1 1 2; 1 0 0 1 1 2];"), 4, "3 cost rows");
+    check(with(&"mpc.x = 1;\n".repeat(5_000)), 4_101, "more than 4096 fields");
     check("function [baseMVA, bus] = old\n".into(), 1, "one struct");
 }
 
