@@ -178,14 +178,14 @@ fn point(
     options: PlanOptions,
 ) -> PointDef {
     let (link, address) = place;
-    let limits = match measurement.role {
-        MeasurementRole::BusbarVoltage(node) => voltage_limits(network, node, options),
-        _ => Limits::default(),
-    };
-    let normal = match measurement.role {
-        MeasurementRole::SwitchPosition(switch) => Some(!network[switch].normal_open),
-        _ => None,
-    };
+    let mut limits = Limits::default();
+    if let MeasurementRole::BusbarVoltage(node) = measurement.role {
+        limits = voltage_limits(network, node, options);
+    }
+    let mut normal = None;
+    if let MeasurementRole::SwitchPosition(switch) = measurement.role {
+        normal = Some(!network[switch].normal_open);
+    }
     let stale_after = match shape.band {
         Band::Analog => options.analog_stale_after,
         Band::Double | Band::Step => options.discrete_stale_after,
