@@ -15,7 +15,7 @@
 //! rN(i)  = |r(i)| / √Ω(i,i)            normalised residual
 //! ```
 //!
-//! - `α` only scales; it is the geometric mean of the largest entries of the rows of `H`, so that pivots are even.
+//! - `α` only scales; it follows the geometric mean of the largest entries of the rows of `H`, so that pivots are even.
 //! - **Observability** (Monticelli and Wu, IEEE Trans. PAS-104, 1985): what the measurements do not determine is
 //!   named and left out. It is never filled in.
 //! - **Bad data**: the largest normalised residual above the threshold is removed and the estimate repeated. A

@@ -13,6 +13,9 @@ use crate::plan::{HELD, Network, Plan, Source, augmented_row};
 const CRITICAL_VARIANCE: f64 = 1e-5;
 /// A step may lower a magnitude by at most this share.
 const LARGEST_DROP: f64 = 0.5;
+/// α over the geometric mean of the largest derivatives: above it, so that rows which are more precise than most
+/// still pivot on α, which keeps the fill low; those far more precise pivot elsewhere, which keeps their digits.
+const ALPHA_FACTOR: f64 = 10.0;
 /// Steps of iterative refinement per solve.
 const REFINEMENTS: usize = 1;
 
@@ -223,7 +226,7 @@ impl Problem {
                 count += 1.0;
             }
         }
-        self.alpha = if count > 0.0 { f64::exp(logs / count) } else { 1.0 };
+        self.alpha = if count > 0.0 { ALPHA_FACTOR * f64::exp(logs / count) } else { 1.0 };
         for constraint in 0..self.constraint_scale.len() {
             let size = self.largest_derivative(self.plan.measured + constraint);
             self.constraint_scale[constraint] = if size > 0.0 { self.alpha / size } else { 1.0 };

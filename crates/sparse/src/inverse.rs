@@ -9,8 +9,8 @@
 //! Z(m, m) = 1/d(m) - Σ_k Û(m, k) Z(k, m)
 //! ```
 //!
-//! Only the entries of `Z` in the pattern of `(L + U)ᵀ` are needed, from the last to the first. The work is the sum
-//! over m of |row m of U| · |column m of L| look-ups.
+//! Only the entries of `Z` in the pattern of `(L + U)ᵀ` are needed, from the last to the first. The work is that of a
+//! factorisation: the sum over m of the lengths of the rows and columns that row and column m of the factors name.
 
 use crate::lu::Lu;
 
@@ -29,6 +29,16 @@ pub struct InverseDiagonal {
     below: Vec<f64>,
     right: Vec<f64>,
     diagonal: Vec<f64>,
+    spread: Vec<Spread>,
+}
+
+/// Work space of one step, per index.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread {
+    upper: f64,
+    lower: f64,
+    below: f64,
+    right: f64,
 }
 
 impl InverseDiagonal {
@@ -81,35 +91,67 @@ impl InverseDiagonal {
         self.below = vec![0.0; self.row_idx.len()];
         self.right = vec![0.0; self.col_idx.len()];
         self.diagonal = vec![0.0; n];
+        self.spread = vec![Spread::default(); n];
         self.generation = Some(lu.generation);
     }
 
+    /// Row and column m of Z right of and below the diagonal, then the diagonal.
     fn step(&mut self, lu: &Lu, m: usize) {
         let row = self.row_ptr[m]..self.row_ptr[m + 1];
         let col = lu.lower.ptr[m]..lu.lower.ptr[m + 1];
+        // Row m of U and column m of L, spread out; sums at places outside of them are never read.
         for at in row.clone() {
-            let i = self.row_idx[at];
-            let mut sum = 0.0;
-            for c in col.clone() {
-                sum -=
-                    self.entry(lu, i, self.col_idx[c]).unwrap_or(f64::NAN) * lu.lower.val[self.col_slot[c]];
-            }
-            self.below[at] = sum;
+            self.spread[self.row_idx[at]].upper = lu.upper.val[self.row_slot[at]];
+            self.spread[self.row_idx[at]].below = 0.0;
         }
-        for at in col {
-            let j = self.col_idx[at];
-            let mut sum = 0.0;
-            for r in row.clone() {
-                sum -=
-                    self.entry(lu, self.row_idx[r], j).unwrap_or(f64::NAN) * lu.upper.val[self.row_slot[r]];
-            }
-            self.right[at] = sum / lu.diagonal[m];
+        for at in col.clone() {
+            self.spread[self.col_idx[at]].lower = lu.lower.val[self.col_slot[at]];
+            self.spread[self.col_idx[at]].right = 0.0;
+        }
+        for at in row.clone() {
+            self.take_row(lu, self.row_idx[at]);
+        }
+        for at in col.clone() {
+            self.take_column(self.col_idx[at]);
         }
         let mut sum = 1.0;
-        for r in row {
-            sum -= lu.upper.val[self.row_slot[r]] * self.below[r];
+        for at in row {
+            let spread = &mut self.spread[self.row_idx[at]];
+            self.below[at] = -spread.below;
+            sum += spread.upper * spread.below;
+            spread.upper = 0.0;
+        }
+        for at in col {
+            let spread = &mut self.spread[self.col_idx[at]];
+            self.right[at] = -spread.right / lu.diagonal[m];
+            spread.lower = 0.0;
         }
         self.diagonal[m] = sum / lu.diagonal[m];
+    }
+
+    /// Products with `Z(i, k)`, k >= i: the diagonal counts here.
+    fn take_row(&mut self, lu: &Lu, i: usize) {
+        let upper = self.spread[i].upper;
+        let mut below = self.diagonal[i] * self.spread[i].lower;
+        self.spread[i].right += upper * self.diagonal[i];
+        for at in lu.lower.ptr[i]..lu.lower.ptr[i + 1] {
+            let (z, spread) = (self.right[at], &mut self.spread[self.col_idx[at]]);
+            below += z * spread.lower;
+            spread.right += upper * z;
+        }
+        self.spread[i].below += below;
+    }
+
+    /// Products with `Z(i, k)`, i > k.
+    fn take_column(&mut self, k: usize) {
+        let lower = self.spread[k].lower;
+        let mut right = 0.0;
+        for at in self.row_ptr[k]..self.row_ptr[k + 1] {
+            let (z, spread) = (self.below[at], &mut self.spread[self.row_idx[at]]);
+            right += z * spread.upper;
+            spread.below += lower * z;
+        }
+        self.spread[k].right += right;
     }
 
     /// `Z(i, j)` where it is in the pattern.
