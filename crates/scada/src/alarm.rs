@@ -229,6 +229,11 @@ impl AlarmList {
         true
     }
 
+    /// Whether something waits for the next call of `take_fresh`.
+    pub(crate) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
     /// Transitions since the last call, for events, store and screens.
     pub fn take_fresh(&mut self) -> Vec<(Transition, Alarm)> {
         std::mem::take(&mut self.fresh)

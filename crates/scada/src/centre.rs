@@ -44,6 +44,18 @@ pub struct Changes {
     pub outgoing: Vec<Outgoing>,
 }
 
+impl Changes {
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+            && self.history.is_empty()
+            && self.events.is_empty()
+            && self.alarms.is_empty()
+            && self.commands.is_empty()
+            && self.outgoing.is_empty()
+    }
+}
+
 /// Counters of samples; `received = processed + shed` once the queues are empty.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
@@ -205,6 +217,11 @@ impl Centre {
     /// Changes the tags in force.
     pub const fn tags_mut(&mut self) -> &mut TagList {
         &mut self.tags
+    }
+
+    /// Whether something waits that people or devices should learn of at once: not only measurements.
+    pub fn has_urgent(&self) -> bool {
+        self.events.has_fresh() || self.alarms.has_fresh() || self.gate.has_fresh()
     }
 
     /// Everything that happened since the last call.

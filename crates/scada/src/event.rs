@@ -154,6 +154,11 @@ impl EventLog {
         self.recent.iter()
     }
 
+    /// Whether something waits for the next call of `take_fresh`.
+    pub(crate) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
     /// Events since the last call, for the store and the screens.
     pub fn take_fresh(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.fresh)

@@ -344,6 +344,11 @@ impl Gate {
         }
     }
 
+    /// Whether a command went a step since the last look.
+    pub(crate) fn has_fresh(&self) -> bool {
+        !self.changed.is_empty() || !self.outgoing.is_empty()
+    }
+
     /// Commands that went a step since the last call.
     pub(crate) fn take_changed(&mut self) -> Vec<CommandId> {
         std::mem::take(&mut self.changed)

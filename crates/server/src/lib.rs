@@ -1,1 +1,330 @@
-//! server.
+//! The running control centre.
+//!
+//! ```text
+//! transport ──reports──▶ core (scada · gateway · gate · applications) ──records──▶ store
+//!     ▲                    │        ▲                                 ──changes──▶ historian
+//!     └────── requests ────┘        │ calls                           ──deltas───▶ hub ─▶ WebSockets
+//!                          estimator   http
+//! ```
+//!
+//! [`start`] opens the data directory, builds everything and returns when the page answers. Start-up is recovery:
+//! the same steps after a clean end, a crash, or for an empty directory.
+
+pub mod config;
+mod core;
+mod diagram;
+mod estimator;
+mod http;
+mod identity;
+mod live;
+pub mod load;
+mod persist;
+mod proposals;
+mod recorder;
+mod status;
+mod views;
+
+pub use http::openapi_json;
+pub use identity::{create_token, fresh_token, put_user};
+pub use status::VERSION;
+
+use crate::config::{Config, LinkConfig};
+use crate::core::{Core, CoreHandle, FIELD_QUEUE, LinkPort};
+use anyhow::{Context as _, Result};
+use gateway::Gateway;
+use historian::Historian;
+use model::Network;
+use scada::centre::{Centre, Restored};
+use scada::event::{EventKind, Severity};
+use security::{Areas, Principal, PrincipalKind, Role};
+use signal::PointList;
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use timebase::{Now, Utc};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use transport::{
+    Clock, Endpoint, LinkCounters, LinkReport, LinkTag, SessionLink, TlsClient, TlsFiles, spawn_session,
+};
+
+/// Requests that wait for a link.
+const REQUEST_QUEUE: usize = 1_024;
+/// How long the first sign-in link is good.
+const FIRST_TOKEN_LIFE: Duration = Duration::from_secs(3_600);
+/// Name of the user that a start on an empty store creates.
+pub const FIRST_USER: &str = "first";
+
+/// How the centre is started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// With a simulated field in one process.
+    Demo,
+    /// Production.
+    Run,
+}
+
+impl Mode {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Run => "run",
+        }
+    }
+}
+
+/// A centre that answers.
+pub struct Running {
+    /// Where the page is.
+    pub address: SocketAddr,
+    /// One-time token of the first user.
+    pub token: String,
+    shutdown: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Stops: links close, the core flushes a last time, files are closed.
+    pub async fn stop(self) {
+        self.shutdown.send_replace(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "A task of the centre ended by a panic");
+            }
+        }
+    }
+}
+
+/// The files of a data directory.
+pub fn store_path(directory: &Path) -> PathBuf {
+    directory.join("centre.db")
+}
+
+/// Takes the data directory for this process; the lock lasts as long as the returned file is open.
+pub fn lock_directory(directory: &Path) -> Result<std::fs::File> {
+    std::fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
+    let path = directory.join("LOCK");
+    let file = std::fs::File::create(&path).with_context(|| format!("create {}", path.display()))?;
+    file.try_lock().map_err(|_| {
+        anyhow::anyhow!("{} is in use by another process; stop the running centre first", directory.display())
+    })?;
+    Ok(file)
+}
+
+/// Starts a centre on the network and points given.
+pub async fn start(config: Config, mode: Mode, network: Network, points: PointList) -> Result<Running> {
+    let clock = Clock::new();
+    let started = clock.now();
+    let directory = config.data.directory.clone();
+    let lock = lock_directory(&directory)?;
+    let opened = open_stores(&directory, &config)?;
+    let (network, points) = (Arc::new(network), Arc::new(points));
+    let token = first_token(&opened.store, started.utc)?;
+    let listener = tokio::net::TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| format!("listen on {}", config.http.listen))?;
+    let address = listener.local_addr()?;
+    let (shutdown, stop) = watch::channel(false);
+    let (field_sender, field) = mpsc::channel(FIELD_QUEUE);
+    let links = spawn_links(&config.link, &points, clock, field_sender)?;
+    let (handle, calls) = core::calls();
+    let core = build_core(&config, mode, (&network, &points), &opened, (clock, started), links)?;
+    let shared =
+        share(&config, mode, (&network, &points), &opened, (clock, started), handle, core.hub.clone());
+    let period = Duration::from_secs_f64(config.cycle.period_s);
+    let core_task = tokio::spawn(async move {
+        core.run(calls, field, period, stop).await;
+        drop(lock);
+    });
+    let http_task = tokio::spawn(serve(listener, shared, shutdown.subscribe()));
+    Ok(Running { address, token, shutdown, tasks: vec![core_task, http_task] })
+}
+
+/// The open data directory.
+struct Opened {
+    store: Arc<Store>,
+    recovery: store::Recovery,
+    historian: Arc<Historian>,
+    damaged: usize,
+}
+
+fn open_stores(directory: &Path, config: &Config) -> Result<Opened> {
+    let (store, recovery) = Store::open(&store_path(directory), &store::Options::default())?;
+    let options =
+        historian::Options { retention_days: config.data.retention_days, ..historian::Options::default() };
+    let (historian, found) = Historian::open(&directory.join("history"), options)?;
+    let damaged = found.damaged.len();
+    Ok(Opened { store: Arc::new(store), recovery, historian: Arc::new(historian), damaged })
+}
+
+/// A fresh one-time token for the first user, who is created on an empty store (S-01: no built-in account).
+fn first_token(store: &Store, now: Utc) -> Result<String> {
+    if store.users()?.is_empty() {
+        let roles = [Role::Operator, Role::Engineer, Role::SecAdm, Role::SecAud].into_iter().collect();
+        let (areas, kind) = (Areas::All, PrincipalKind::Human);
+        put_user(store, Principal { name: FIRST_USER.to_owned(), roles, areas, kind }, now)?;
+    }
+    let users = store.users()?;
+    let user = users.iter().find(|user| !user.disabled && user.principal.roles.contains(&Role::SecAdm));
+    let name =
+        user.map(|user| user.principal.name.clone()).context("no enabled user with the role SECADM")?;
+    create_token(store, &name, true, now, Some(FIRST_TOKEN_LIFE))
+}
+
+fn spawn_links(
+    links: &[LinkConfig],
+    points: &Arc<PointList>,
+    clock: Clock,
+    reports: mpsc::Sender<(LinkTag, LinkReport)>,
+) -> Result<Vec<LinkPort>> {
+    let mut ports = Vec::with_capacity(links.len());
+    for (tag, link) in (0_u32..).zip(links) {
+        // Made once here, so that a faulty configuration stops the start and not a task.
+        link.protocol.session(&link.name, points).map_err(anyhow::Error::msg)?;
+        let endpoints = endpoints(link)?;
+        let counters = Arc::new(LinkCounters::default());
+        let (requests, queue) = mpsc::channel(REQUEST_QUEUE);
+        let (protocol, name, list) = (link.protocol.clone(), link.name.clone(), Arc::clone(points));
+        let session = SessionLink {
+            tag: LinkTag(tag),
+            name: Arc::from(link.name.as_str()),
+            make: Box::new(move || match protocol.session(&name, &list) {
+                Ok(session) => session,
+                Err(error) => unreachable!("this configuration made a session before: {error}"),
+            }),
+            endpoints,
+            connect_timeout: link.protocol.connect_timeout(),
+            counters: Arc::clone(&counters),
+        };
+        // The task ends with its request queue, which the core owns.
+        drop(spawn_session(session, clock, queue, reports.clone()));
+        ports.push(LinkPort { requests, counters });
+    }
+    Ok(ports)
+}
+
+fn endpoints(link: &LinkConfig) -> Result<Vec<Endpoint>> {
+    let tls = link.protocol.tls();
+    let endpoint = |address: &String| -> Result<Endpoint> {
+        let tls = match &tls {
+            None => None,
+            Some(files) => {
+                let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+                let name = files.server_name.as_deref().unwrap_or(host);
+                let pem = TlsFiles {
+                    ca: files.ca.clone(),
+                    certificate: files.certificate.clone(),
+                    key: files.key.clone(),
+                };
+                Some(TlsClient::load(&pem, name).with_context(|| format!("TLS of link {}", link.name))?)
+            }
+        };
+        Ok(Endpoint { address: address.clone(), tls })
+    };
+    link.protocol.endpoints().iter().map(endpoint).collect()
+}
+
+fn build_core(
+    config: &Config,
+    mode: Mode,
+    (network, points): (&Arc<Network>, &Arc<PointList>),
+    opened: &Opened,
+    (clock, started): (Clock, Now),
+    links: Vec<LinkPort>,
+) -> Result<Core> {
+    let restored: Restored = persist::restore(&opened.store, points)?;
+    let link_list = config
+        .link
+        .iter()
+        .map(|link| {
+            (Arc::from(link.name.as_str()), link.protocol.name(), link.protocol.endpoints().join(", "))
+        })
+        .collect();
+    let applications = config.application.build(points).map_err(anyhow::Error::msg)?;
+    let mut core = Core {
+        name: config.name.clone(),
+        mode: mode.name(),
+        started,
+        clock,
+        centre: Centre::new(Arc::clone(points), config.gate.to_gate(), restored),
+        gateway: Gateway::new(points, link_list, started.utc)?,
+        store: Arc::clone(&opened.store),
+        recorder: recorder::Recorder::new(Arc::clone(&opened.historian), points)?,
+        applications,
+        proposals: proposals::ProposalLog::default(),
+        estimate: Arc::default(),
+        cycle: 0,
+        links,
+        hub: live::Hub::new(),
+        estimator: Some(estimator::Estimator::new(Arc::clone(network), points, config.estimation.clone())),
+        holding: HashMap::new(),
+        store_down: false,
+        backlog: VecDeque::new(),
+        retry_at: started.mono,
+    };
+    report_start(&mut core, opened)?;
+    Ok(core)
+}
+
+fn report_start(core: &mut Core, opened: &Opened) -> Result<()> {
+    let now = core.started;
+    core.centre.record(now.utc, EventKind::System, Severity::Info, "centre", "started".to_owned());
+    if let store::AuditState::Broken(what) = &opened.recovery.audit {
+        let text = format!("audit chain is broken, commands are stopped: {what:?}");
+        core.centre.raise_about(scada::alarm::AlarmKind::System, "audit", Severity::Critical, &text, now.utc);
+    }
+    if opened.damaged > 0 {
+        let text = format!("{} damaged parts of the history were set aside", opened.damaged);
+        core.centre.raise_about(scada::alarm::AlarmKind::System, "historian", Severity::High, &text, now.utc);
+    }
+    let lost = opened.store.commands()?;
+    core::report_lost_commands(core, &lost, now);
+    opened.store.append(lost.iter().map(|command| store::Record::DropCommand(command.id)).collect())?;
+    Ok(())
+}
+
+fn share(
+    config: &Config,
+    mode: Mode,
+    (network, points): (&Arc<Network>, &Arc<PointList>),
+    opened: &Opened,
+    (clock, started): (Clock, Now),
+    core: CoreHandle,
+    hub: live::Hub,
+) -> http::Shared {
+    let lifetime = Duration::from_secs(u64::from(config.http.session_hours) * 3_600);
+    let idle = Duration::from_secs(u64::from(config.http.idle_minutes) * 60);
+    http::Shared {
+        core,
+        identity: Arc::new(identity::Identity::new(Arc::clone(&opened.store), lifetime, idle)),
+        store: Arc::clone(&opened.store),
+        historian: Arc::clone(&opened.historian),
+        points: Arc::clone(points),
+        network: Arc::new(diagram::view(network, points)),
+        hub,
+        clock,
+        server: api::ServerView {
+            name: config.name.clone(),
+            version: VERSION.to_owned(),
+            mode: mode.name().to_owned(),
+            started_at: views::stamp(started.utc),
+        },
+    }
+}
+
+async fn serve(listener: tokio::net::TcpListener, shared: http::Shared, mut shutdown: watch::Receiver<bool>) {
+    let service = http::router(shared).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service);
+    // Open live connections would hold a graceful end back for ever: they are cut with the process.
+    tokio::select! {
+        result = server => {
+            if let Err(error) = result {
+                tracing::error!(%error, "HTTP ended");
+            }
+        }
+        _ = shutdown.changed() => {}
+    }
+}

@@ -1,2 +1,67 @@
-//! The Tieline binary.
-fn main() {}
+//! Tieline, the open control platform of the smart grid, as one program.
+//!
+//! Data go to stdout, messages to stderr. Exit codes: 0 done, 1 error, 2 not converged or infeasible, 3 limits
+//! violated.
+
+mod admin;
+mod centre;
+mod demo;
+mod twin;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// The open control platform of the smart grid.
+#[derive(Parser)]
+#[command(name = "tieline", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a control centre with a simulated grid beside it; prints the URL of the page.
+    Demo(demo::DemoArgs),
+    /// Start a control centre.
+    Run(centre::RunArgs),
+    /// Start a simulated field, or let something go wrong in a running one.
+    Twin(twin::TwinArgs),
+    /// Users of a centre that is not running.
+    User(admin::UserArgs),
+    /// Tokens of a centre that is not running.
+    Token(admin::TokenArgs),
+    /// The audit of a centre.
+    Audit(admin::AuditArgs),
+    /// Write the OpenAPI document of the HTTP interface.
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("TIELINE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::command(args),
+        Command::Run(args) => centre::command(&args),
+        Command::Twin(args) => twin::command(args),
+        Command::User(args) => admin::user(args),
+        Command::Token(args) => admin::token(args),
+        Command::Audit(args) => admin::audit(args),
+        Command::Openapi => {
+            println!("{}", server::openapi_json());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -65,6 +65,11 @@ impl Utc {
         self.0.div_euclid(1_000)
     }
 
+    /// Reads ISO 8601 with an offset or `Z`, e.g. `2026-11-23T04:05:06.789Z`.
+    pub fn parse_iso_8601(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|stamp| Self(stamp.as_microsecond()))
+    }
+
     /// The span from `earlier` to this instant, zero if `earlier` lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -151,6 +156,16 @@ mod tests {
         // 2024-02-29T12:34:56.789Z, by `date -d @1709210096`.
         assert_eq!(Utc::from_micros(1_709_210_096_789_000).to_string(), "2024-02-29T12:34:56.789Z");
         assert_eq!(Utc::from_micros(-1_000).to_string(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn iso_8601_is_read_with_its_offset() {
+        let check = |text, micros| assert_eq!(Utc::parse_iso_8601(text), micros.map(Utc::from_micros), "{text}");
+        check("2024-02-29T12:34:56.789Z", Some(1_709_210_096_789_000));
+        check("2024-02-29T13:34:56.789+01:00", Some(1_709_210_096_789_000));
+        check("2024-02-29T12:34:56", None);
+        check("2024-02-30T12:34:56Z", None);
+        check("", None);
     }
 
     #[test]

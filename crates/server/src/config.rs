@@ -1,0 +1,238 @@
+//! Configuration of the control centre: one TOML file, unknown keys refused, checked once.
+
+use catalog::LinkProtocol;
+use serde::Deserialize;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the centre, for people.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// The grid.
+    pub network: NetworkConfig,
+    /// Point list as CSV; without it the points follow from the network by rule (`tieline points`).
+    pub points: Option<PathBuf>,
+    /// Where data are kept.
+    pub data: DataConfig,
+    /// Page and API.
+    #[serde(default)]
+    pub http: HttpConfig,
+    /// The cycle.
+    #[serde(default)]
+    pub cycle: CycleConfig,
+    /// The state estimator.
+    #[serde(default)]
+    pub estimation: EstimationConfig,
+    /// Times of the command gate.
+    #[serde(default)]
+    pub gate: GateTimes,
+    /// Links to the field.
+    #[serde(default)]
+    pub link: Vec<LinkConfig>,
+    /// Applications.
+    #[serde(default)]
+    pub application: catalog::ApplicationConfig,
+}
+
+/// The grid.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Network file; relative paths start at the configuration file.
+    pub file: PathBuf,
+}
+
+/// Where data are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Data directory; created if it does not exist.
+    pub directory: PathBuf,
+    /// How long measurements are kept; without it for ever.
+    pub retention_days: Option<u32>,
+}
+
+/// Page and API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Address and port. Only loopback addresses are taken: put a TLS terminating proxy in front for others.
+    pub listen: SocketAddr,
+    /// How long a sign-in lasts.
+    pub session_hours: u32,
+    /// How long an unused sign-in lasts.
+    pub idle_minutes: u32,
+}
+
+/// The cycle.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CycleConfig {
+    /// Seconds between two process images, 0.1 to 60.
+    pub period_s: f64,
+}
+
+/// The state estimator: standard deviations that weigh the measurements.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EstimationConfig {
+    /// Of a voltage, in percent of the reading.
+    pub voltage_sigma_percent: f64,
+    /// Of a power, in percent of the reading.
+    pub power_sigma_percent: f64,
+    /// Least standard deviation of a power, in MW or Mvar.
+    pub power_sigma_floor_mw: f64,
+    /// Measurements removed as bad in one cycle at most.
+    pub max_removals: usize,
+}
+
+/// Times of the command gate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateTimes {
+    /// How long a select stays armed.
+    pub select_window_s: f64,
+    /// How long a device may take to answer.
+    pub answer_timeout_s: f64,
+    /// How long the returned measurement may take.
+    pub return_timeout_s: f64,
+}
+
+/// One link to the field.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkConfig {
+    /// Name, as in the bindings of its points.
+    pub name: String,
+    /// Protocol with its parameters, e.g. `protocol.iec104.endpoints = ["127.0.0.1:2404"]`.
+    pub protocol: LinkProtocol,
+}
+
+fn default_name() -> String {
+    "Tieline".to_owned()
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), session_hours: 12, idle_minutes: 60 }
+    }
+}
+
+impl Default for CycleConfig {
+    fn default() -> Self {
+        Self { period_s: 1.0 }
+    }
+}
+
+impl Default for EstimationConfig {
+    fn default() -> Self {
+        // A class 1 instrument keeps within 1 % of the reading (IEC 61869): three standard deviations.
+        let sigma = 1.0 / 3.0;
+        Self {
+            voltage_sigma_percent: sigma,
+            power_sigma_percent: sigma,
+            power_sigma_floor_mw: 0.02,
+            max_removals: 10,
+        }
+    }
+}
+
+impl Default for GateTimes {
+    fn default() -> Self {
+        Self { select_window_s: 30.0, answer_timeout_s: 5.0, return_timeout_s: 15.0 }
+    }
+}
+
+/// Why a configuration was refused: file, line, reason.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// Line from 1, if the fault has one.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.file.display(), self.reason),
+            None => write!(f, "{}: {}", self.file.display(), self.reason),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads and checks a file; relative paths in it start at its folder.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
+            file: file.to_owned(),
+            line: None,
+            reason: error.to_string(),
+        })?;
+        let mut config: Self = parse_toml(file, &text)?;
+        let base = file.parent().unwrap_or_else(|| Path::new("."));
+        config.network.file = base.join(&config.network.file);
+        config.data.directory = base.join(&config.data.directory);
+        config.points = config.points.map(|points| base.join(points));
+        config.check().map_err(|reason| ConfigError { file: file.to_owned(), line: None, reason })?;
+        Ok(config)
+    }
+
+    /// Checks what the types cannot say.
+    pub fn check(&self) -> Result<(), String> {
+        if !self.http.listen.ip().is_loopback() {
+            return Err(format!(
+                "http.listen: {} is not a loopback address; put a TLS terminating proxy in front of 127.0.0.1",
+                self.http.listen
+            ));
+        }
+        let positive = [
+            ("estimation.voltage_sigma_percent", self.estimation.voltage_sigma_percent),
+            ("estimation.power_sigma_percent", self.estimation.power_sigma_percent),
+            ("estimation.power_sigma_floor_mw", self.estimation.power_sigma_floor_mw),
+            ("gate.select_window_s", self.gate.select_window_s),
+            ("gate.answer_timeout_s", self.gate.answer_timeout_s),
+            ("gate.return_timeout_s", self.gate.return_timeout_s),
+        ];
+        for (key, value) in positive {
+            if !(value > 0.0 && value <= 3_600.0) {
+                return Err(format!("{key}: {value} is not between 0 and 3600"));
+            }
+        }
+        if !(0.1..=60.0).contains(&self.cycle.period_s) {
+            return Err(format!("cycle.period_s: {} is not between 0.1 and 60", self.cycle.period_s));
+        }
+        Ok(())
+    }
+}
+
+impl GateTimes {
+    /// As the gate takes them.
+    pub fn to_gate(&self) -> scada::gate::GateConfig {
+        scada::gate::GateConfig {
+            select_window: Duration::from_secs_f64(self.select_window_s),
+            answer_timeout: Duration::from_secs_f64(self.answer_timeout_s),
+            return_timeout: Duration::from_secs_f64(self.return_timeout_s),
+            ..scada::gate::GateConfig::default()
+        }
+    }
+}
+
+/// Parses TOML; an error names the line.
+pub fn parse_toml<T: serde::de::DeserializeOwned>(file: &Path, text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError {
+        file: file.to_owned(),
+        line: error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1),
+        reason: error.message().to_owned(),
+    })
+}

@@ -1,0 +1,560 @@
+//! The core: the one owner of the real-time database.
+//!
+//! One task takes everything in order from bounded queues: reports of the links, calls of the API, results of the
+//! estimator, the beat of the cycle. After each it flushes: events, alarms and audit become durable first, then the
+//! released requests leave for the links, then clients see what happened. A caller gets its answer after the flush,
+//! so what was acknowledged is on the disk.
+
+use crate::estimator::{Estimator, Snapshot};
+use crate::live::{Delta, Hub};
+use crate::persist;
+use crate::proposals::ProposalLog;
+use crate::recorder::Recorder;
+use crate::views;
+use app::{
+    Application, Decision, EstimateImage, EstimateState, PointImage, ProcessImage, Verdict, arbitrate,
+};
+use gateway::{Gateway, LinkIdx};
+use scada::alarm::AlarmKind;
+use scada::centre::{Centre, Changes};
+use scada::event::{EventKind, Severity};
+use scada::gate::{Order, Origin, Outgoing};
+use security::{Areas, Principal, PrincipalKind, Role};
+use signal::{PointId, Refusal, Request, SessionEvent};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Record, Store};
+use timebase::{Mono, Now, Utc};
+use tokio::sync::{mpsc, oneshot, watch};
+use transport::{Clock, LinkReport, LinkTag};
+
+/// How often changes are gathered for clients and timers are looked at.
+const BEAT: Duration = Duration::from_millis(50);
+/// Reports taken from the queue before a flush.
+const MAX_BATCH: usize = 4_096;
+/// Records in one transaction.
+const MAX_RECORDS: usize = 1_000;
+/// A link that has not come up this long after the start is an alarm.
+const FIRST_CONTACT: Duration = Duration::from_secs(10);
+/// Pause between tries of a store that does not write.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+/// Source that the estimator's alarms are about.
+const ESTIMATOR: &str = "state estimator";
+
+/// Everything that the core owns or uses.
+pub(crate) struct Core {
+    pub(crate) name: String,
+    pub(crate) mode: &'static str,
+    pub(crate) started: Now,
+    pub(crate) clock: Clock,
+    pub(crate) centre: Centre,
+    pub(crate) gateway: Gateway,
+    pub(crate) store: Arc<Store>,
+    pub(crate) recorder: Recorder,
+    pub(crate) applications: Vec<Box<dyn Application>>,
+    pub(crate) proposals: ProposalLog,
+    pub(crate) estimate: Arc<EstimateImage>,
+    pub(crate) cycle: u64,
+    pub(crate) links: Vec<LinkPort>,
+    pub(crate) hub: Hub,
+    pub(crate) estimator: Option<Estimator>,
+    pub(crate) holding: HashMap<String, String>,
+    pub(crate) store_down: bool,
+    pub(crate) backlog: VecDeque<Record>,
+    pub(crate) retry_at: Mono,
+}
+
+/// The core's end of a link.
+pub(crate) struct LinkPort {
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) counters: Arc<transport::LinkCounters>,
+}
+
+type Reply = Box<dyn FnOnce() + Send>;
+type Call = Box<dyn FnOnce(&mut Core, Now) -> Reply + Send>;
+
+/// What comes back from the estimator's thread.
+struct Estimated {
+    estimator: Estimator,
+    snapshot: Snapshot,
+    image: EstimateImage,
+}
+
+/// The way to the core for everybody else.
+#[derive(Clone)]
+pub(crate) struct CoreHandle {
+    calls: mpsc::Sender<Call>,
+}
+
+/// The core has ended: the process is shutting down.
+#[derive(Debug, thiserror::Error)]
+#[error("the centre is shutting down")]
+pub(crate) struct Gone;
+
+impl CoreHandle {
+    /// Runs a piece of work on the core and returns its result once everything that it caused is durable.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Core, Now) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        let (sender, receiver) = oneshot::channel();
+        let call: Call = Box::new(move |core, now| {
+            let result = work(core, now);
+            // The asker may have gone away; its work was done all the same.
+            Box::new(move || drop(sender.send(result)))
+        });
+        self.calls.send(call).await.map_err(|_| Gone)?;
+        receiver.await.map_err(|_| Gone)
+    }
+}
+
+/// Queue lengths of the core; senders wait when they are full, which slows the sockets down.
+pub(crate) const CALL_QUEUE: usize = 256;
+/// Reports of links that wait for the core.
+pub(crate) const FIELD_QUEUE: usize = 65_536;
+
+/// Makes the handle and the queue behind it.
+pub(crate) fn calls() -> (CoreHandle, mpsc::Receiver<Call>) {
+    let (calls, queue) = mpsc::channel(CALL_QUEUE);
+    (CoreHandle { calls }, queue)
+}
+
+impl Core {
+    /// Works until shutdown, then flushes a last time.
+    pub(crate) async fn run(
+        mut self,
+        mut calls: mpsc::Receiver<Call>,
+        mut field: mpsc::Receiver<(LinkTag, LinkReport)>,
+        period: Duration,
+        mut shutdown: watch::Receiver<bool>,
+    ) {
+        let (results, mut estimates) = mpsc::channel::<Estimated>(1);
+        let mut beat = tokio::time::interval(BEAT);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut cycle = tokio::time::interval(period);
+        cycle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            let mut reply: Option<Reply> = None;
+            tokio::select! {
+                biased;
+                Ok(()) = shutdown.changed() => break,
+                Some(call) = calls.recv() => {
+                    let now = self.clock.now();
+                    reply = Some(call(&mut self, now));
+                }
+                Some(done) = estimates.recv() => self.estimated(done),
+                _ = cycle.tick() => self.begin_cycle(&results),
+                _ = beat.tick() => self.centre.tick(self.clock.now()),
+                // Without new reports the loop sleeps until the beat; with them it takes all that wait.
+                count = field.recv_many(&mut batch, MAX_BATCH), if batch.is_empty() => {
+                    if count == 0 { break; }
+                    self.take_reports(&mut batch);
+                    // Changes of measurements wait for the beat: only what is urgent is flushed at once.
+                    if !self.centre.has_urgent() { continue; }
+                }
+            }
+            self.flush().await;
+            if let Some(reply) = reply {
+                reply();
+            }
+        }
+        self.centre.record(
+            self.clock.now().utc,
+            EventKind::System,
+            Severity::Info,
+            "centre",
+            "stopped".to_owned(),
+        );
+        self.flush().await;
+    }
+
+    /// The state of every point, frozen.
+    pub(crate) fn frozen(&self) -> Arc<[PointImage]> {
+        let freeze = |state: &scada::table::PointState| PointImage {
+            value: state.value,
+            quality: state.quality,
+            stale: state.stale,
+        };
+        self.centre.table().states().iter().map(freeze).collect()
+    }
+
+    /// Everything that a client needs to begin with.
+    pub(crate) fn snapshot(&self, now: Now) -> Delta {
+        let points = self.centre.table().points();
+        Delta {
+            points: points
+                .iter()
+                .zip(self.centre.table().states())
+                .map(|((id, def), state)| views::live_point(id, def, state))
+                .collect(),
+            alarms: self.centre.alarms().iter().map(|alarm| views::alarm(alarm, points)).collect(),
+            commands: self.centre.gate().iter().rev().take(50).map(views::command).collect(),
+            events: self.recent_events(200),
+            proposals: self.proposals.latest().take(50).map(|entry| views::proposal(entry, points)).collect(),
+            estimate: Some(Arc::new(views::estimate(&self.estimate, points))),
+            status: Some(Arc::new(crate::status::view(self, now))),
+        }
+    }
+
+    fn recent_events(&self, count: usize) -> Vec<api::EventView> {
+        let mut events: Vec<_> = self.centre.events().recent().rev().take(count).map(views::event).collect();
+        events.reverse();
+        events
+    }
+
+    fn take_reports(&mut self, batch: &mut Vec<(LinkTag, LinkReport)>) {
+        let now = self.clock.now();
+        for (LinkTag(link), report) in batch.drain(..) {
+            let link = LinkIdx(link);
+            match report {
+                LinkReport::Events { at: _, events } => {
+                    for event in events {
+                        self.gateway.take(&mut self.centre, link, event, now);
+                    }
+                }
+                LinkReport::Refused { request, refusal } => self.link_refused(&request, &refusal, now),
+                LinkReport::Panicked(what) => self.session_panicked(link, &what, now),
+            }
+        }
+        self.execute_ready(now);
+    }
+
+    fn link_refused(&mut self, request: &Request, refusal: &Refusal, now: Now) {
+        if let Request::Select(command) | Request::Execute(command) | Request::Deselect(command) = request {
+            let id = command.id;
+            self.centre.with_gate(now.utc, |gate, table, _| gate.link_refused(now, id, refusal, table));
+        }
+    }
+
+    /// A fault of ours in one session: that one starts anew, its points are old meanwhile, everybody learns of it.
+    fn session_panicked(&mut self, link: LinkIdx, what: &str, now: Now) {
+        let down = SessionEvent::Link(signal::LinkState::Down);
+        self.gateway.take(&mut self.centre, link, down, now);
+        if let Some(link) = self.gateway.links().get(link.at()) {
+            let text = format!("the session of link {} failed and starts anew: {what}", link.name);
+            let name = Arc::clone(&link.name);
+            self.centre.raise_about(AlarmKind::System, &name, Severity::High, &text, now.utc);
+        }
+    }
+
+    fn begin_cycle(&mut self, results: &mpsc::Sender<Estimated>) {
+        let now = self.clock.now();
+        self.cycle += 1;
+        self.centre.tick(now);
+        self.check_first_contact(now);
+        self.hub.publish_status(crate::status::view(self, now));
+        let Some(mut estimator) = self.estimator.take() else {
+            tracing::warn!(cycle = self.cycle, "Estimation takes longer than a cycle");
+            return;
+        };
+        let snapshot = Snapshot { now, values: self.frozen() };
+        let results = results.clone();
+        tokio::task::spawn_blocking(move || {
+            let image = estimator.run(&snapshot);
+            // The core has ended if nobody listens.
+            drop(results.blocking_send(Estimated { estimator, snapshot, image }));
+        });
+    }
+
+    fn estimated(&mut self, done: Estimated) {
+        let Estimated { estimator, snapshot, image } = done;
+        self.estimator = Some(estimator);
+        let image = Arc::new(image);
+        let before = std::mem::replace(&mut self.estimate, Arc::clone(&image));
+        self.judge_estimate(&before, &image, snapshot.now.utc);
+        self.hub.publish_estimate(views::estimate(&image, self.centre.table().points()));
+        self.run_applications(snapshot, image);
+    }
+
+    fn judge_estimate(&mut self, before: &EstimateImage, image: &EstimateImage, at: Utc) {
+        if before.state != image.state {
+            let severity =
+                if image.state == EstimateState::Converged { Severity::Info } else { Severity::High };
+            self.centre.record(at, EventKind::Estimator, severity, ESTIMATOR, image.state.name().to_owned());
+            match image.state {
+                EstimateState::Converged | EstimateState::Waiting => {
+                    self.centre.clear_about(AlarmKind::Estimator, ESTIMATOR, at);
+                }
+                EstimateState::Stopped | EstimateState::Unobservable => {
+                    let text = format!("state estimation {}", image.state.name());
+                    self.centre.raise_about(AlarmKind::Estimator, ESTIMATOR, Severity::High, &text, at);
+                }
+            }
+        }
+        let points = Arc::clone(self.centre.table().points());
+        let bad = |list: &EstimateImage| {
+            list.bad_data.iter().map(|(point, _)| *point).collect::<BTreeSet<PointId>>()
+        };
+        let now_bad = bad(image);
+        for (point, residual) in &image.bad_data {
+            let text =
+                format!("measurement contradicts the others (normalised residual {residual:.1}), not used");
+            self.centre.raise_about(AlarmKind::Estimator, &points[*point].name, Severity::Medium, &text, at);
+        }
+        for point in bad(before).difference(&now_bad) {
+            self.centre.clear_about(AlarmKind::Estimator, &points[*point].name, at);
+        }
+    }
+
+    fn run_applications(&mut self, snapshot: Snapshot, estimate: Arc<EstimateImage>) {
+        let image = ProcessImage {
+            cycle: self.cycle,
+            now: snapshot.now,
+            points: Arc::clone(self.centre.table().points()),
+            values: snapshot.values,
+            estimate,
+        };
+        let mut proposals = Vec::new();
+        for application in &mut self.applications {
+            let outlook = application.decide(&image);
+            let name = application.name().to_owned();
+            if self.holding.get(&name) != outlook.holding.as_ref() {
+                let text = outlook
+                    .holding
+                    .as_ref()
+                    .map_or_else(|| "acts again".to_owned(), |why| format!("holds: {why}"));
+                self.centre.record(snapshot.now.utc, EventKind::Proposal, Severity::Info, &name, text);
+                match outlook.holding {
+                    Some(why) => self.holding.insert(name, why),
+                    None => self.holding.remove(&name),
+                };
+            }
+            proposals.extend(outlook.proposals);
+        }
+        if proposals.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        for verdict in arbitrate(proposals, &self.held_points(), now.mono) {
+            self.act_on(verdict, now);
+        }
+    }
+
+    /// Points on which an operator stands: an open command or a hold tag.
+    fn held_points(&self) -> HashMap<PointId, String> {
+        let open = self.centre.gate().iter().filter(|command| command.state.is_open());
+        open.map(|command| (command.point, format!("{} has a command open on it", command.actor))).collect()
+    }
+
+    fn act_on(&mut self, verdict: Verdict, now: Now) {
+        let proposal = verdict.proposal.clone();
+        let points = Arc::clone(self.centre.table().points());
+        let name = &points[proposal.target].name;
+        let wish = scada::wording::command_text(&points[proposal.target], proposal.value);
+        let decision = match &verdict.decision {
+            Decision::Accepted => "accepted".to_owned(),
+            Decision::Rejected(why) => format!("rejected: {why}"),
+            Decision::Expired => "expired".to_owned(),
+        };
+        let text =
+            format!("{} proposes to {wish} {name}: {}; {decision}", proposal.application, proposal.reason);
+        self.centre.record(now.utc, EventKind::Proposal, Severity::Info, name, text);
+        let command = (verdict.decision == Decision::Accepted).then(|| {
+            let who = application_principal(&proposal.application);
+            let order = Order {
+                point: proposal.target,
+                value: proposal.value,
+                reason: proposal.reason,
+                origin: Origin::Application(proposal.application.clone()),
+                session: format!("application {}", proposal.application),
+            };
+            self.centre.with_gate(now.utc, |gate, table, tags| gate.select(now, &who, order, table, tags))
+        });
+        self.proposals.add(verdict, now.utc, command);
+        if let Some(record) = command.and_then(|id| self.centre.gate().get(id)) {
+            self.proposals.follow(record);
+        }
+    }
+
+    /// Executes applications' commands whose select stands; operators execute their own.
+    fn execute_ready(&mut self, now: Now) {
+        for (id, session) in self.centre.gate().ready_applications() {
+            let Some(actor) = self.centre.gate().get(id).map(|command| command.actor.clone()) else {
+                continue;
+            };
+            let who = application_principal(&actor);
+            let result = self.centre.with_gate(now.utc, |gate, table, tags| {
+                gate.execute(now, &who, (id, &session), (table, tags))
+            });
+            if let Err(refusal) = result {
+                tracing::warn!(command = id.0, %refusal, "Application's command refused at execution");
+            }
+        }
+    }
+
+    fn check_first_contact(&mut self, now: Now) {
+        let waited = now.mono.since(self.started.mono);
+        if waited < FIRST_CONTACT || waited > FIRST_CONTACT + Duration::from_secs(5) {
+            return;
+        }
+        let down: Vec<Arc<str>> = self
+            .gateway
+            .links()
+            .iter()
+            .filter(|link| link.state == signal::LinkState::Down)
+            .map(|link| Arc::clone(&link.name))
+            .collect();
+        for link in down {
+            self.centre.raise_about(AlarmKind::Link, &link, Severity::High, "link has not come up", now.utc);
+        }
+    }
+
+    /// Makes durable what must be, lets go what may go, shows what happened.
+    async fn flush(&mut self) {
+        // A send that a link refuses is a change of its own; one more round writes that down.
+        for _ in 0..3 {
+            let changes = self.centre.take_changes();
+            if changes.is_empty() && self.backlog.is_empty() {
+                break;
+            }
+            let durable = self.persist(&changes).await;
+            self.recorder.record(&changes.history, self.clock.now());
+            self.release(&changes, durable);
+            self.show(&changes);
+        }
+        self.recorder.push();
+    }
+
+    async fn persist(&mut self, changes: &Changes) -> bool {
+        let now = self.clock.now().utc;
+        let points = Arc::clone(self.centre.table().points());
+        let mut records = match persist::records(changes, &points) {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::error!(%error, "Events could not be written down");
+                return false;
+            }
+        };
+        for outgoing in &changes.outgoing {
+            if let Outgoing::Audit(draft) = outgoing {
+                records.push(persist::audit_record(draft, now));
+            }
+        }
+        let commands = changes.commands.iter().filter_map(|id| self.centre.gate().get(*id));
+        records.extend(commands.map(|command| persist::command_record(command, &points, now)));
+        self.backlog.extend(records);
+        let durable = self.write_backlog().await;
+        self.note_store_state(durable, now);
+        durable
+    }
+
+    /// Writes what waits, in order. What the store refuses waits on: a full disk loses nothing that fits in memory.
+    async fn write_backlog(&mut self) -> bool {
+        if self.store_down && self.clock.now().mono < self.retry_at {
+            return self.backlog.is_empty();
+        }
+        self.retry_at = self.clock.now().mono + STORE_RETRY;
+        while !self.backlog.is_empty() {
+            let batch: Vec<Record> = self.backlog.iter().take(MAX_RECORDS).cloned().collect();
+            let (count, store) = (batch.len(), Arc::clone(&self.store));
+            match tokio::task::spawn_blocking(move || store.append(batch)).await {
+                Ok(Ok(_)) => drop(self.backlog.drain(..count)),
+                Ok(Err(error)) => {
+                    tracing::error!(%error, waiting = self.backlog.len(), "Store did not write");
+                    return false;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "Store's caller panicked");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn note_store_state(&mut self, durable: bool, now: Utc) {
+        if durable == self.store_down {
+            self.store_down = !durable;
+            if durable {
+                self.centre.clear_about(AlarmKind::System, "store", now);
+            } else {
+                let text = "events and audit cannot be written: commands are stopped";
+                self.centre.raise_about(AlarmKind::System, "store", Severity::Critical, text, now);
+            }
+        }
+    }
+
+    /// Sends what the gate released. Without a durable audit nothing leaves (S-21).
+    fn release(&mut self, changes: &Changes, durable: bool) {
+        let now = self.clock.now();
+        for outgoing in &changes.outgoing {
+            let Outgoing::Send(request) = outgoing else { continue };
+            let (Request::Select(command) | Request::Execute(command) | Request::Deselect(command)) = request
+            else {
+                continue;
+            };
+            let port = self.gateway.route(request).and_then(|link| self.links.get(link.at()));
+            let sent = match port {
+                None => Err(Refusal::NotControllable),
+                Some(_) if !durable => Err(Refusal::Busy),
+                Some(port) => port.requests.try_send(*request).map_err(|_| Refusal::Busy),
+            };
+            if let Err(refusal) = sent {
+                let id = command.id;
+                self.centre.with_gate(now.utc, |gate, table, _| gate.link_refused(now, id, &refusal, table));
+            }
+        }
+    }
+
+    fn show(&mut self, changes: &Changes) {
+        let points = Arc::clone(self.centre.table().points());
+        for id in &changes.commands {
+            if let Some(command) =
+                self.centre.gate().get(*id).filter(|c| matches!(c.origin, Origin::Application(_)))
+            {
+                self.proposals.follow(command);
+            }
+        }
+        let state = |id: &PointId| {
+            self.centre.table().get(*id).map(|state| views::live_point(*id, &points[*id], state))
+        };
+        let delta = Delta {
+            points: changes.points.iter().filter_map(state).collect(),
+            alarms: changes.alarms.iter().map(|(_, alarm)| views::alarm(alarm, &points)).collect(),
+            commands: changes
+                .commands
+                .iter()
+                .filter_map(|id| self.centre.gate().get(*id))
+                .map(views::command)
+                .collect(),
+            events: changes.events.iter().map(views::event).collect(),
+            proposals: self
+                .proposals
+                .take_fresh()
+                .iter()
+                .map(|entry| views::proposal(entry, &points))
+                .collect(),
+            estimate: None,
+            status: None,
+        };
+        self.hub.publish(delta);
+    }
+}
+
+/// Commands that a crash left open: reported, never sent again.
+pub(crate) fn report_lost_commands(core: &mut Core, lost: &[store::CommandRecord], now: Now) {
+    for command in lost {
+        let text = format!(
+            "command {} was {} when the centre stopped: its outcome is unknown",
+            command.id, command.state
+        );
+        let points = Arc::clone(core.centre.table().points());
+        let source = points
+            .by_mrid(&command.point)
+            .map_or_else(|| command.point.clone(), |id| points[id].name.clone());
+        core.centre.record(now.utc, EventKind::Command, Severity::High, &source, text.clone());
+        core.centre.raise_about(AlarmKind::Command, &source, Severity::High, &text, now.utc);
+    }
+}
+
+/// Applications command with the right of an operator for every area and nothing else.
+fn application_principal(name: &str) -> Principal {
+    Principal {
+        name: name.to_owned(),
+        roles: BTreeSet::from([Role::Operator]),
+        areas: Areas::All,
+        kind: PrincipalKind::Application,
+    }
+}

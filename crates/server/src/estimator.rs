@@ -1,0 +1,238 @@
+//! The estimator's job: one frozen picture of the points in, one estimated state out.
+//!
+//! Switch positions and taps that are not good hold their last good state; a measurement that is not good is left
+//! out. The topology follows switch by switch, the solver keeps pattern and factors while the topology stays.
+
+use crate::config::EstimationConfig;
+use app::{BranchImage, BusImage, EstimateImage, EstimateState, PointImage};
+use estimation::{End, Estimate, Kind, Measurement, Options, Outcome, Solver};
+use model::{Equipment, LineIdx, MeasurementIdx, MeasurementRole, Network, SubstationIdx, TransformerIdx};
+use signal::{PointId, PointList, Value};
+use std::sync::Arc;
+use timebase::Now;
+use topology::calc::{BranchFlow, BusIdx, Grid};
+use topology::{GridMap, Schedule, Target, Topology};
+
+/// The points at one moment.
+pub(crate) struct Snapshot {
+    pub(crate) now: Now,
+    pub(crate) values: Arc<[PointImage]>,
+}
+
+/// Estimator with everything that it keeps between cycles.
+pub(crate) struct Estimator {
+    network: Arc<Network>,
+    config: EstimationConfig,
+    point_of: Vec<Option<PointId>>,
+    topology: Topology,
+    schedule: Schedule,
+    solver: Solver,
+}
+
+/// Measurements with the point that each rests on.
+#[derive(Default)]
+struct Gathered {
+    measurements: Vec<Measurement>,
+    points: Vec<PointId>,
+}
+
+impl Gathered {
+    fn add(&mut self, kind: Kind, value: f64, sigma: f64, point: PointId) {
+        let id = u32::try_from(self.points.len()).unwrap_or(u32::MAX);
+        self.measurements.push(Measurement { kind, value, sigma, id });
+        self.points.push(point);
+    }
+}
+
+impl Estimator {
+    pub(crate) fn new(network: Arc<Network>, points: &PointList, config: EstimationConfig) -> Self {
+        let point_of = network.measurements().iter().map(|m| points.by_mrid(m.mrid.as_str())).collect();
+        let topology = Topology::new(&network);
+        let schedule = Schedule::of(&network);
+        Self { network, config, point_of, topology, schedule, solver: Solver::new() }
+    }
+
+    /// One cycle.
+    pub(crate) fn run(&mut self, snapshot: &Snapshot) -> EstimateImage {
+        self.follow_positions(snapshot);
+        let (grid, map) = self.topology.grid(&self.network, &self.schedule);
+        let gathered = self.gather(snapshot, &grid, &map);
+        let options = Options {
+            max_removals: u32::try_from(self.config.max_removals).unwrap_or(u32::MAX),
+            ..Options::default()
+        };
+        let estimate = self.solver.estimate(&grid, &gathered.measurements, &map.zero_injections, &options);
+        self.image(snapshot.now, (&grid, &map), &gathered, &estimate)
+    }
+
+    fn good(&self, snapshot: &Snapshot, measurement: MeasurementIdx) -> Option<(PointId, Value)> {
+        let point = self.point_of[measurement.at()]?;
+        snapshot.values.get(point.at()).and_then(PointImage::good).map(|value| (point, value))
+    }
+
+    fn follow_positions(&mut self, snapshot: &Snapshot) {
+        for measurement in MeasurementIdx::all(self.point_of.len()) {
+            let Some((_, value)) = self.good(snapshot, measurement) else { continue };
+            match (self.network[measurement].role, value) {
+                (MeasurementRole::SwitchPosition(switch), value) => {
+                    if let Some(closed) = value.is_on() {
+                        self.topology.set_switch(switch, !closed);
+                    }
+                }
+                (MeasurementRole::TapPosition(changer), Value::Step(step)) => {
+                    self.schedule.tap_step[changer.at()] = step;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn gather(&self, snapshot: &Snapshot, grid: &Grid, map: &GridMap) -> Gathered {
+        let mut gathered = Gathered::default();
+        let base = grid.base_mva;
+        let number = |measurement| {
+            let (point, value) = self.good(snapshot, measurement)?;
+            value.as_number().map(|number| (point, number))
+        };
+        for measurement in MeasurementIdx::all(self.point_of.len()) {
+            let Some((point, value)) = number(measurement) else { continue };
+            let power = |kind, gathered: &mut Gathered| {
+                gathered.add(kind, value / base, self.power_sigma(value) / base, point);
+            };
+            match map.target(&self.network, measurement) {
+                Target::Voltage { bus, base_kv } => {
+                    // A busbar that reads no voltage although the topology calls it live is left to the others.
+                    let vm_pu = value / base_kv;
+                    let sigma = self.config.voltage_sigma_percent / 100.0 * vm_pu.abs().max(0.1);
+                    gathered.add(Kind::Vm(bus), vm_pu, sigma, point);
+                }
+                Target::ActiveFlow(branch, end) => power(Kind::PFlow(branch, side(end)), &mut gathered),
+                Target::ReactiveFlow(branch, end) => power(Kind::QFlow(branch, side(end)), &mut gathered),
+                Target::ActivePart { .. } | Target::ReactivePart { .. } | Target::None => {}
+            }
+        }
+        for injection in map.injections(&self.network) {
+            let parts = [
+                (Kind::PInjection(injection.bus), injection.active),
+                (Kind::QInjection(injection.bus), injection.reactive),
+            ];
+            for (kind, parts) in parts {
+                let read: Option<Vec<(PointId, f64, f64)>> = parts
+                    .iter()
+                    .map(|(m, sign)| number(*m).map(|(point, value)| (point, *sign, value)))
+                    .collect();
+                let Some(first) = read.as_ref().and_then(|read| read.first()).map(|(point, _, _)| *point)
+                else {
+                    continue;
+                };
+                let read = read.unwrap_or_default();
+                let sum: f64 = read.iter().map(|(_, sign, value)| sign * value).sum();
+                let variance: f64 = read.iter().map(|(_, _, value)| self.power_sigma(*value).powi(2)).sum();
+                gathered.add(kind, sum / base, variance.sqrt() / base, first);
+            }
+        }
+        gathered
+    }
+
+    fn power_sigma(&self, value_mw: f64) -> f64 {
+        (self.config.power_sigma_percent / 100.0 * value_mw.abs()).max(self.config.power_sigma_floor_mw)
+    }
+
+    fn image(
+        &self,
+        now: Now,
+        (grid, map): (&Grid, &GridMap),
+        gathered: &Gathered,
+        estimate: &Estimate,
+    ) -> EstimateImage {
+        let mut image = summary(&estimate.islands);
+        image.at = Some(now);
+        image.bad_data = estimate
+            .removed
+            .iter()
+            .filter_map(|removed| {
+                gathered.points.get(removed.index).map(|point| (*point, removed.normalised_residual))
+            })
+            .collect();
+        image.unobservable =
+            estimate.unobservable.iter().map(|bus| grid.buses[bus.at()].name.clone()).collect();
+        image.buses = self.buses(map, estimate);
+        let lines = LineIdx::all(self.network.lines().len())
+            .map(|index| (Equipment::Line(index), self.network[index].rating_mva));
+        let transformers = TransformerIdx::all(self.network.transformers().len())
+            .map(|index| (Equipment::Transformer(index), self.network[index].rating_mva));
+        let branch = |(equipment, rating)| match map.branch(equipment) {
+            None => BranchImage { flow: Some([0.0; 4]), loading_percent: None },
+            Some(branch) => branch_image(&estimate.flows[branch.at()], grid.base_mva, rating),
+        };
+        image.branches = lines.chain(transformers).map(branch).collect();
+        image
+    }
+
+    fn buses(&self, map: &GridMap, estimate: &Estimate) -> Vec<BusImage> {
+        let finite = |value: f64| value.is_finite().then_some(value);
+        SubstationIdx::all(self.network.substations().len())
+            .map(|substation| {
+                let busbar = self.network.busbars().iter().find(|busbar| {
+                    self.network.substation_of(self.network.node_of(busbar.terminal)) == substation
+                });
+                let node = busbar.map(|busbar| self.network.node_of(busbar.terminal));
+                let bus: Option<BusIdx> = node.and_then(|node| map.node[node.at()]);
+                BusImage {
+                    substation: self.network[substation].name.clone(),
+                    base_kv: node.map_or(0.0, |node| self.network.voltage_level_of(node).nominal_kv),
+                    vm_pu: bus.and_then(|bus| finite(estimate.voltages.vm_pu[bus.at()])),
+                    va_degree: bus.and_then(|bus| finite(estimate.voltages.va_rad[bus.at()].to_degrees())),
+                    energised: bus.is_some(),
+                }
+            })
+            .collect()
+    }
+}
+
+const fn side(end: topology::End) -> End {
+    match end {
+        topology::End::From => End::From,
+        topology::End::To => End::To,
+    }
+}
+
+/// The islands' outcomes as one: figures add up, the slowest and the worst island decide.
+fn summary(islands: &[Outcome]) -> EstimateImage {
+    let mut image = EstimateImage::default();
+    let (mut estimated, mut stopped) = (0_u32, 0_u32);
+    for outcome in islands {
+        match outcome {
+            Outcome::Estimated { iterations, objective, degrees_of_freedom, redundancy, chi2_threshold } => {
+                estimated += 1;
+                image.iterations = image.iterations.max(*iterations);
+                image.objective += objective;
+                image.degrees_of_freedom += degrees_of_freedom;
+                image.chi2_threshold += chi2_threshold.unwrap_or(0.0);
+                // The thinnest island is what one must know.
+                let thinnest = if estimated == 1 { *redundancy } else { image.redundancy.min(*redundancy) };
+                image.redundancy = thinnest;
+            }
+            Outcome::Stopped { iterations, .. } => {
+                stopped += 1;
+                image.iterations = image.iterations.max(*iterations);
+            }
+            Outcome::Unobservable | Outcome::Dead => {}
+        }
+    }
+    image.state = match (estimated, stopped) {
+        (_, 1..) => EstimateState::Stopped,
+        (0, 0) => EstimateState::Unobservable,
+        (1.., 0) => EstimateState::Converged,
+    };
+    image
+}
+
+fn branch_image(flow: &BranchFlow, base_mva: f64, rating: Option<f64>) -> BranchImage {
+    let powers = [flow.p_from_pu, flow.q_from_pu, flow.p_to_pu, flow.q_to_pu].map(|power| power * base_mva);
+    if powers.iter().any(|power| !power.is_finite()) {
+        return BranchImage::default();
+    }
+    let apparent = powers[0].hypot(powers[1]).max(powers[2].hypot(powers[3]));
+    BranchImage { flow: Some(powers), loading_percent: rating.map(|rating| 100.0 * apparent / rating) }
+}

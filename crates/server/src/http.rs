@@ -1,0 +1,114 @@
+//! The HTTP interface: page, API, live data, health, metrics.
+//!
+//! Every route but the page's files, sign-in and health needs a signed-in caller with the right that the handler
+//! names. Answers carry a strict content security policy; everything comes from this origin.
+
+mod admin;
+mod alarms;
+mod commands;
+mod errors;
+mod grid;
+mod page;
+mod points;
+mod session;
+
+use crate::core::CoreHandle;
+use crate::identity::Identity;
+use crate::live::Hub;
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use errors::ApiError;
+use historian::Historian;
+use signal::PointList;
+use std::sync::Arc;
+use store::Store;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use transport::Clock;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Largest request body.
+const MAX_BODY: usize = 64 * 1024;
+/// Everything from here, nothing inline, nothing framed.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self'; img-src 'self' data:; object-src 'none'; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) core: CoreHandle,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) historian: Arc<Historian>,
+    pub(crate) points: Arc<PointList>,
+    pub(crate) network: Arc<api::NetworkView>,
+    pub(crate) hub: Hub,
+    pub(crate) clock: Clock,
+    pub(crate) server: api::ServerView,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tieline",
+        description = "Control platform of the smart grid. Times are ISO 8601 UTC; units are in the names.",
+        license(name = "MIT OR Apache-2.0"),
+        contact()
+    ),
+    components(schemas(api::LiveFrame, api::LivePoint))
+)]
+struct Document;
+
+/// All routes, with the OpenAPI document made from the same registration.
+pub(crate) fn router(shared: Shared) -> Router {
+    let (api, document) = routes().split_for_parts();
+    let json = Arc::new(document.to_pretty_json().unwrap_or_default());
+    let serve_document = move || {
+        let json = Arc::clone(&json);
+        async move { ([(header::CONTENT_TYPE, "application/json")], json.as_str().to_owned()) }
+    };
+    let fixed = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    api.route("/api/v1/openapi.json", axum::routing::get(serve_document))
+        .fallback(page::serve)
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(fixed(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
+        .layer(fixed(header::CACHE_CONTROL, "no-store"))
+        .with_state(shared)
+}
+
+/// The OpenAPI document as JSON.
+pub fn openapi_json() -> String {
+    let (_, document) = routes().split_for_parts();
+    document.to_pretty_json().unwrap_or_default()
+}
+
+fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(session::current, session::sign_in, session::sign_out))
+        .routes(routes!(admin::status))
+        .routes(routes!(admin::healthz))
+        .routes(routes!(admin::metrics))
+        .routes(routes!(admin::live))
+        .routes(routes!(points::list))
+        .routes(routes!(points::one))
+        .routes(routes!(points::history))
+        .routes(routes!(points::place_tag))
+        .routes(routes!(points::remove_tag))
+        .routes(routes!(alarms::list))
+        .routes(routes!(alarms::acknowledge))
+        .routes(routes!(alarms::acknowledge_many))
+        .routes(routes!(alarms::events))
+        .routes(routes!(commands::list, commands::select))
+        .routes(routes!(commands::one))
+        .routes(routes!(commands::execute))
+        .routes(routes!(commands::cancel))
+        .routes(routes!(commands::proposals))
+        .routes(routes!(grid::network))
+        .routes(routes!(grid::estimate))
+}

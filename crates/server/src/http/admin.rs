@@ -1,0 +1,140 @@
+//! Status, health, metrics and the live socket.
+
+use super::session::{Signed, same_origin};
+use super::{ApiError, Shared};
+use crate::live::{Client, Scope};
+use api::{ErrorView, StatusView};
+use axum::Json;
+use axum::extract::{State, WebSocketUpgrade};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use security::{Areas, Right};
+use std::fmt::Write as _;
+
+/// Largest message that a client may send.
+const MAX_CLIENT_MESSAGE: usize = 1_024;
+
+/// State of the platform.
+#[utoipa::path(get, path = "/api/v1/status", tag = "platform",
+    responses((status = 200, body = StatusView), (status = 401, body = ErrorView), (status = 403, body = ErrorView)))]
+pub(crate) async fn status(
+    State(shared): State<Shared>,
+    signed: Signed,
+) -> Result<Json<StatusView>, ApiError> {
+    signed.require(Right::View)?;
+    Ok(Json(shared.core.ask(|core, now| crate::status::view(core, now)).await?))
+}
+
+/// Whether the core answers.
+#[utoipa::path(get, path = "/healthz", tag = "platform",
+    responses((status = 200, body = String), (status = 503, body = ErrorView)))]
+pub(crate) async fn healthz(State(shared): State<Shared>) -> Result<&'static str, ApiError> {
+    shared.core.ask(|_, _| ()).await?;
+    Ok("ok\n")
+}
+
+/// The platform's own figures in the Prometheus text format.
+#[utoipa::path(get, path = "/metrics", tag = "platform",
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 401, body = ErrorView)))]
+pub(crate) async fn metrics(State(shared): State<Shared>, signed: Signed) -> Result<Response, ApiError> {
+    signed.require(Right::View)?;
+    let status = shared.core.ask(|core, now| crate::status::view(core, now)).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], exposition(&status)).into_response())
+}
+
+/// Live data over a WebSocket; see the schema `LiveFrame`.
+#[utoipa::path(get, path = "/api/v1/live", tag = "platform",
+    responses((status = 101, body = api::LiveFrame), (status = 401, body = ErrorView), (status = 403, body = ErrorView)))]
+pub(crate) async fn live(
+    State(shared): State<Shared>,
+    signed: Signed,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiError> {
+    signed.require(Right::View)?;
+    // A browser sends its cookie to any page's socket: the origin must be ours. Scripts come with a bearer token.
+    if !headers.contains_key(header::AUTHORIZATION) {
+        same_origin(&headers)?;
+    }
+    let client = Client {
+        core: shared.core.clone(),
+        hub: shared.hub.clone(),
+        clock: shared.clock.clone(),
+        scope: scope(&shared, &signed),
+        revoked: signed.0.revoked.clone(),
+    };
+    Ok(upgrade.max_message_size(MAX_CLIENT_MESSAGE).on_upgrade(|socket| client.serve(socket)))
+}
+
+fn scope(shared: &Shared, signed: &Signed) -> Scope {
+    let points = match &signed.0.principal.areas {
+        Areas::All => None,
+        areas @ Areas::Only(_) => {
+            Some(shared.points.iter().map(|(_, def)| areas.cover(&def.substation)).collect())
+        }
+    };
+    Scope { points }
+}
+
+fn exposition(status: &StatusView) -> String {
+    let mut text = String::new();
+    let mut gauge = |name: &str, kind: &str, help: &str, value: f64| {
+        // Writing to a string cannot fail.
+        let _written = writeln!(
+            text,
+            "# HELP tieline_{name} {help}\n# TYPE tieline_{name} {kind}\ntieline_{name} {value}"
+        );
+    };
+    // Exact up to 2^53, which counters of samples do not reach.
+    let count = |value: u64| value as f64;
+    let size = |value: usize| value as f64;
+    gauge(
+        "samples_received_total",
+        "counter",
+        "Samples that links delivered.",
+        count(status.counters.received),
+    );
+    gauge(
+        "samples_processed_total",
+        "counter",
+        "Samples applied to the point table.",
+        count(status.counters.processed),
+    );
+    gauge("samples_shed_total", "counter", "Samples dropped on purpose.", count(status.counters.shed));
+    gauge(
+        "changes_recorded_total",
+        "counter",
+        "Changes handed to the historian.",
+        count(status.counters.changed),
+    );
+    gauge(
+        "changes_stored_total",
+        "counter",
+        "Changes durable in the historian.",
+        count(status.counters.stored),
+    );
+    gauge("values_served_total", "counter", "Point values handed to clients.", count(status.counters.served));
+    gauge("points", "gauge", "Configured points.", size(status.points.total));
+    gauge("points_good", "gauge", "Points that are good and fresh.", size(status.points.good));
+    gauge("points_stale", "gauge", "Points that are stale.", size(status.points.stale));
+    gauge("alarms_active", "gauge", "Active alarms.", size(status.alarms.active));
+    gauge(
+        "alarms_unacknowledged",
+        "gauge",
+        "Alarms that wait for acknowledgement.",
+        size(status.alarms.unacknowledged),
+    );
+    let up = status.sessions.iter().filter(|link| link.state == "up").count();
+    gauge("links", "gauge", "Configured links.", size(status.sessions.len()));
+    gauge("links_up", "gauge", "Links that are up.", size(up));
+    let converged = f64::from(u8::from(status.estimation.state == "converged"));
+    gauge("estimation_converged", "gauge", "Whether the last state estimate converged.", converged);
+    gauge(
+        "estimation_age_seconds",
+        "gauge",
+        "Age of the last state estimate.",
+        status.estimation.age_s.unwrap_or(f64::NAN),
+    );
+    gauge("cycle", "counter", "Process images frozen.", count(status.cycle));
+    text
+}

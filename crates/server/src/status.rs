@@ -1,0 +1,68 @@
+//! State of the platform as clients see it.
+
+use crate::core::Core;
+use crate::views::stamp;
+use api::{AlarmCounts, Counters, EstimationView, LinkView, PointCounts, StatusView};
+use timebase::Now;
+
+/// Version of the program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The status at this moment. O(points + links).
+pub(crate) fn view(core: &Core, now: Now) -> StatusView {
+    let points = core.centre.table().count();
+    let counters = core.centre.counters();
+    let (active, unacknowledged) = core.centre.alarms().count();
+    StatusView {
+        name: core.name.clone(),
+        version: VERSION.to_owned(),
+        mode: core.mode.to_owned(),
+        started_at: stamp(core.started.utc),
+        now: stamp(now.utc),
+        cycle: core.cycle,
+        points: PointCounts {
+            total: points.total,
+            good: points.good,
+            stale: points.stale,
+            invalid: points.invalid,
+        },
+        counters: Counters {
+            received: core.gateway.received(),
+            processed: counters.processed,
+            changed: core.recorder.recorded(),
+            stored: core.recorder.stored(),
+            served: core.hub.served(),
+            shed: counters.unknown + core.gateway.foreign() + core.recorder.shed(),
+        },
+        sessions: sessions(core),
+        estimation: EstimationView {
+            state: core.estimate.state.name().to_owned(),
+            iterations: core.estimate.iterations,
+            objective: core.estimate.objective,
+            redundancy: core.estimate.redundancy,
+            bad_data: core.estimate.bad_data.len(),
+            age_s: core.estimate.at.map(|at| now.mono.since(at.mono).as_secs_f64()),
+        },
+        alarms: AlarmCounts { active, unacknowledged },
+    }
+}
+
+fn sessions(core: &Core) -> Vec<LinkView> {
+    let ports = core.links.iter();
+    core.gateway
+        .links()
+        .iter()
+        .zip(ports)
+        .map(|(link, port)| (link, port.counters.totals()))
+        .map(|(link, totals)| LinkView {
+            name: link.name.to_string(),
+            protocol: link.protocol.to_owned(),
+            state: link.state.name().to_owned(),
+            endpoint: link.endpoint.clone(),
+            since: stamp(link.since),
+            rx_bytes: totals.rx_bytes,
+            tx_bytes: totals.tx_bytes,
+            faults: link.faults,
+        })
+        .collect()
+}

@@ -1,0 +1,52 @@
+//! `tieline run`: the control centre alone.
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use server::config::Config;
+use server::{Mode, Running, load};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `tieline run`.
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// Configuration file of the centre; `config/tieline.toml` is a documented example.
+    #[arg(value_name = "CONFIG.toml")]
+    config: PathBuf,
+}
+
+/// Runs the centre until it is told to stop.
+pub(crate) fn command(args: &RunArgs) -> Result<ExitCode> {
+    let config = Config::load(&args.config)?;
+    let loaded = load::network(&config.network.file)?;
+    for diagnostic in &loaded.diagnostics {
+        eprintln!("note: {}: {diagnostic}", config.network.file.display());
+    }
+    let points = load::points(&config, &loaded.network)?;
+    runtime()?.block_on(async {
+        let running = server::start(config, Mode::Run, loaded.network, points).await?;
+        announce(&running);
+        until_told_to_stop().await?;
+        running.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The runtime of long-running commands.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime could be started")
+}
+
+/// Prints the one URL that signs the first user in. The token stands behind `#`, which browsers never send.
+pub(crate) fn announce(running: &Running) {
+    println!("http://{}/#token={}", running.address, running.token);
+}
+
+/// Waits for Ctrl-C or a request to terminate.
+pub(crate) async fn until_told_to_stop() -> Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt.context("the interrupt signal cannot be awaited"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
