@@ -7,7 +7,7 @@ import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 /** Packages whose code or fonts end up in the output; their notices travel with it. */
-const SHIPPED = ["react", "react-dom", "scheduler", "uplot", "@fontsource/b612", "@fontsource/b612-mono"];
+const SHIPPED = ["react", "react-dom", "scheduler", "uplot", "@fontsource/b612"];
 
 function licences(): Plugin {
   return {

@@ -36,7 +36,7 @@ export interface Status {
   started_at: string;
   now: string;
   points: { total: number; good: number; stale: number; invalid: number };
-  counters: { received: number; processed: number; stored: number; served: number; shed: number };
+  counters: { received: number; processed: number; changed?: number; stored: number; served: number; shed: number };
   sessions: LinkSession[];
   estimation: {
     state: EstimateState;
@@ -69,7 +69,7 @@ export type TagKind = "hold" | "caution" | "information";
 export interface Control {
   mode: "direct" | "select";
   options: { value: number; label: string }[];
-  numeric: null | { min: number; max: number; step: number; unit: string };
+  numeric: null | { min: number | null; max: number | null; step?: number | null; unit: string };
 }
 
 export type PointKind = "analog" | "single" | "double" | "step" | "counter" | "bits";
@@ -173,7 +173,7 @@ export interface Command {
   id: number;
   point: number;
   point_name: string;
-  value: number;
+  value: number | null;
   value_text: string;
   reason: string;
   actor: string;
@@ -188,7 +188,7 @@ export interface Command {
 export interface Switch {
   name: string;
   kind: "breaker" | "disconnector";
-  point: number;
+  point: number | null;
   equipment: string;
 }
 
@@ -260,7 +260,7 @@ export interface BranchResult {
 
 export interface Estimate {
   state: EstimateState;
-  time: string;
+  time: string | null;
   iterations: number;
   objective: number;
   degrees_of_freedom: number;
@@ -268,7 +268,6 @@ export interface Estimate {
   chi2_threshold: number;
   bad_data: { point: number; name: string; normalised_residual: number }[];
   unobservable: string[];
-  islands: unknown[];
   buses: BusResult[];
   branches: BranchResult[];
 }

@@ -28,7 +28,7 @@ export function Diagram({ grid, scene, overlay, onOverlay, selected, onSelect }:
   const canvas = useRef<HTMLCanvasElement>(null);
   const [size, setSize] = useState({ w: 0, h: 0, unit: 1, ratio: 1 });
   const base = useMemo(
-    () => fit(grid.substations, size, { x: 62 * size.unit, y: 58 * size.unit }),
+    () => fit(grid.substations, size, { x: 88 * size.unit, y: 84 * size.unit }),
     [grid, size],
   );
   const [moved, setMoved] = useState<View | null>(null);
@@ -130,6 +130,7 @@ export function Diagram({ grid, scene, overlay, onOverlay, selected, onSelect }:
         aria-roledescription="diagram"
         aria-label={S.network.canvas(grid.name, grid.substations.length, grid.branches.length)}
         data-testid="network-canvas"
+        data-values={liveValues(scene)}
         onKeyDown={onKeyDown}
         {...pointer}
       />
@@ -147,6 +148,12 @@ export function Diagram({ grid, scene, overlay, onOverlay, selected, onSelect }:
       <Legend />
     </div>
   );
+}
+
+/** How many measured values are drawn and good: what a test can ask of a canvas. */
+function liveValues(scene: Scene): number {
+  const ends = scene.branches.flatMap((branch) => [branch.from.p, branch.to.p]);
+  return ends.filter((p) => p.trust === "good" && !p.estimated).length;
 }
 
 /** True in the second half of each second while something wants to blink and motion is welcome. */

@@ -4,6 +4,7 @@ import { fixed } from "../format";
 import { centred, type Rect, type Vec } from "./geometry";
 import {
   ARROW,
+  BADGE,
   BLOCK_LINE,
   type BranchPlace,
   BREAKER,
@@ -33,7 +34,6 @@ export interface Picture {
 }
 
 const FONT = "B612, sans-serif";
-const MONO = "'B612 Mono', monospace";
 const DASH = [6, 5];
 
 type Context = CanvasRenderingContext2D;
@@ -110,7 +110,7 @@ function drawLoading(ctx: Context, picture: Picture, place: BranchPlace, scene: 
   ctx.fillStyle = scene.band === "red" ? picture.palette.red : picture.palette.amber;
   ctx.fillRect(box.x, box.y, box.w, box.h);
   if (picture.palette.edge !== null) outline(ctx, box, picture.palette.edge, 1.5 * unit);
-  write(ctx, text, place.middle, `bold ${11 * unit}px ${MONO}`, "#000000", "center");
+  write(ctx, text, place.middle, `bold ${11 * unit}px ${FONT}`, "#000000", "center");
 }
 
 /** Two circles, the idiom of IEC 60617 for a two-winding transformer. */
@@ -135,7 +135,7 @@ function drawTransformer(ctx: Context, picture: Picture, place: BranchPlace, sce
     const off = { x: place.middle.x - u.y * 18 * unit, y: place.middle.y + u.x * 18 * unit };
     const at = off.x >= place.middle.x ? off : { x: 2 * place.middle.x - off.x, y: 2 * place.middle.y - off.y };
     halo(ctx, picture, centred({ x: at.x + 5 * unit, y: at.y }, 26 * unit, 13 * unit));
-    write(ctx, `T${scene.tap}`, { x: at.x + 5 * unit, y: at.y }, `${11 * unit}px ${MONO}`, palette.muted, "center");
+    write(ctx, `T${scene.tap}`, { x: at.x + 5 * unit, y: at.y }, `${11 * unit}px ${FONT}`, palette.muted, "center");
   }
 }
 
@@ -207,9 +207,12 @@ export function marked(shown: Shown): string {
 function drawPower(ctx: Context, picture: Picture, rect: Rect, shown: Shown): void {
   const unit = picture.place.unit;
   const bare = shown.value === null ? shown : { ...shown, text: shown.text.replace(/[-−]/, "") };
-  halo(ctx, picture, rect);
+  const text = marked(bare);
+  ctx.font = `${11.5 * unit}px ${FONT}`;
+  const width = Math.min(rect.w, ctx.measureText(text).width + 6 * unit);
+  halo(ctx, picture, centred({ x: rect.x + rect.w / 2, y: rect.y + rect.h / 2 }, width, rect.h));
   const colour = shown.trust === "good" ? picture.palette.text : picture.palette.muted;
-  write(ctx, marked(bare), { x: rect.x + rect.w / 2, y: rect.y + rect.h / 2 }, `${11.5 * unit}px ${MONO}`, colour, "center");
+  write(ctx, text, { x: rect.x + rect.w / 2, y: rect.y + rect.h / 2 }, `${11.5 * unit}px ${FONT}`, colour, "center");
 }
 
 function halo(ctx: Context, picture: Picture, rect: Rect): void {
@@ -265,8 +268,7 @@ function drawNode(ctx: Context, picture: Picture, place: NodePlace, index: numbe
   if (scene.band === "low" || scene.band === "high") drawBandMark(ctx, picture, place.at, scene.band);
   if (place.block !== null) drawBlock(ctx, picture, place.block, substation.name, scene);
   if (scene.alarm !== null) {
-    const at = { x: box.x + box.w + 2 * unit, y: box.y - 2 * unit };
-    drawBadge(ctx, picture, at, scene.alarm, scene.unacknowledged);
+    drawBadge(ctx, picture, place.badge, scene.alarm, scene.unacknowledged);
   }
 }
 
@@ -302,7 +304,7 @@ function drawBlock(ctx: Context, picture: Picture, rect: Rect, name: string, sce
 
 function pair(ctx: Context, picture: Picture, at: Vec, value: string, unitText: string, colour: string): void {
   const unit = picture.place.unit;
-  const font = `${11 * unit}px ${MONO}`;
+  const font = `${11 * unit}px ${FONT}`;
   write(ctx, value, at, font, colour, "left");
   const width = ctx.measureText(value).width;
   write(ctx, unitText, { x: at.x + width, y: at.y }, `${10 * unit}px ${FONT}`, picture.palette.muted, "left");
@@ -315,8 +317,6 @@ function clip(ctx: Context, text: string, width: number, font: string): string {
   while (short.length > 1 && ctx.measureText(`${short}…`).width > width) short = short.slice(0, -1);
   return `${short}…`;
 }
-
-const BADGE = 9.5;
 
 function badgePath(ctx: Context, at: Vec, r: number, priority: Priority): void {
   ctx.beginPath();

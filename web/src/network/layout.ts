@@ -27,6 +27,7 @@ export const LABEL_W = 44;
 export const LABEL_H = 14;
 export const BLOCK_LINE = 14;
 export const BLOCK_W = 78;
+export const BADGE = 9.5;
 const GAP = 4;
 const PARALLEL_GAP = 26;
 const TRANSFORMER = 24;
@@ -53,6 +54,8 @@ export interface BranchPlace {
 export interface NodePlace {
   at: Vec;
   block: Rect | null;
+  /** Centre of an alarm badge: beside the node, off its text and off the switches. */
+  badge: Vec;
 }
 
 export interface Layout {
@@ -87,7 +90,10 @@ function labelDistance(r: Run, unit: number): number {
 const grow = (rect: Rect, by: number): Rect => ({ x: rect.x - by, y: rect.y - by, w: rect.w + 2 * by, h: rect.h + 2 * by });
 
 export function layout(network: Network, view: View, size: { w: number; h: number }, unit: number): Layout {
-  const nodes: NodePlace[] = network.substations.map((s) => ({ at: project(view, s), block: null }));
+  const nodes: NodePlace[] = network.substations.map((s): NodePlace => {
+    const at = project(view, s);
+    return { at, block: null, badge: { x: at.x + (NODE / 2) * unit, y: at.y - (NODE / 2) * unit } };
+  });
   const offsets = parallelOffsets(network.branches);
   const branches = network.branches.map((branch, index): BranchPlace => {
     const a = nodes[branch.from]?.at ?? { x: 0, y: 0 };
@@ -127,6 +133,11 @@ function placeTexts(network: Network, place: Layout, visible: number[]): void {
       (reverse ? branch.to : branch.from).label = spot;
     }
     if (half > 0) taken.push(centred(branch.middle, half * 2, half * 2));
+    for (const end of [branch.from, branch.to]) {
+      taken.push(centred(end.disconnector, DISCONNECTOR * unit, DISCONNECTOR * unit));
+      taken.push(centred(end.breaker, BREAKER * unit, BREAKER * unit));
+      taken.push(centred(end.arrow, ARROW * unit, ARROW * unit));
+    }
   });
   const lines = branches.map((branch): [Vec, Vec] => [branch.run.a, branch.run.b]);
   for (const index of visible) {
@@ -136,7 +147,27 @@ function placeTexts(network: Network, place: Layout, visible: number[]): void {
     node.block = choose(places, taken, lines, { x: 0, y: 0, w: size.w, h: size.h });
     taken.push(node.block);
   }
+  const side = BADGE * 2 * unit;
+  const off = NODE / 2 + BADGE + 3;
+  for (const index of visible) {
+    const node = nodes[index] as NodePlace;
+    const spots = CORNERS.map(([x, y]) => centred({ x: node.at.x + x * off * unit, y: node.at.y + y * off * unit }, side, side));
+    const spot = choose(spots, taken, lines, { x: 0, y: 0, w: size.w, h: size.h });
+    node.badge = { x: spot.x + side / 2, y: spot.y + side / 2 };
+  }
 }
+
+/** Corners first: lines leave a node more often along the axes. */
+const CORNERS: readonly [number, number][] = [
+  [0.8, -0.8],
+  [-0.8, -0.8],
+  [-0.8, 0.8],
+  [0.8, 0.8],
+  [0, -1],
+  [1, 0],
+  [-1, 0],
+  [0, 1],
+];
 
 export type Hit = { kind: "substation"; index: number } | { kind: "branch"; index: number } | null;
 

@@ -127,10 +127,10 @@ function ProposalLog() {
     { key: "application", title: c.application, width: "8rem", className: "ellipsis", render: (p) => p.application },
     { key: "target", title: c.target, width: "16%", className: "ellipsis", render: (p) => text(p.target_name) },
     { key: "value", title: c.value, width: "6rem", render: (p) => p.value_text },
-    { key: "reason", title: c.reason, className: "ellipsis", render: (p) => text(p.reason) },
-    { key: "expected", title: c.expected, width: "14%", className: "ellipsis", render: (p) => text(p.expected) },
+    { key: "reason", title: c.reason, className: "wrap", render: (p) => text(p.reason) },
+    { key: "expected", title: c.expected, width: "14%", className: "wrap", render: (p) => text(p.expected) },
     { key: "state", title: c.state, width: "8.5rem", render: (p) => <Chip tone={TONES[p.state]}>{S.commands.proposalStates[p.state]}</Chip> },
-    { key: "decision", title: c.decision, width: "18%", className: "ellipsis", render: (p) => text(p.decision) },
+    { key: "decision", title: c.decision, width: "18%", className: "wrap", render: (p) => text(p.decision) },
     {
       key: "command",
       title: c.command,
@@ -154,6 +154,7 @@ function ProposalLog() {
         current={current}
         onCurrent={setCurrent}
         rowTestId={(p) => `proposal-row-${p.id}`}
+        rowHeightRem={3.1}
         empty={<Notice>{S.commands.emptyProposals}</Notice>}
       />
       {shown !== null && (

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import type { Estimate, Network, Status } from "../api";
-import { age, count, fixed, stamp } from "../format";
+import { age, clock, count, fixed } from "../format";
 import { loadingBand, usable, voltageBand } from "../network/scene";
 import { Chip, PriorityMark, type Tone } from "../parts/marks";
 import { go, network, read, store, useCell, useTopic, useZone } from "../state";
@@ -252,6 +252,12 @@ function Latest() {
   if (events.length === 0) return <p className="muted">{S.alarms.eventsEmpty}</p>;
   return (
     <table className="table compact">
+      <colgroup>
+        <col style={{ width: "5.4rem" }} />
+        <col style={{ width: "7.4rem" }} />
+        <col style={{ width: "32%" }} />
+        <col />
+      </colgroup>
       <thead className="sr">
         <tr>
           <th scope="col">{S.alarms.eventColumns.time}</th>
@@ -263,9 +269,9 @@ function Latest() {
       <tbody>
         {events.map((event) => (
           <tr key={event.seq}>
-            <td className="time latest-time">{stamp(event.time, zone)}</td>
-            <td className="latest-kind muted">{event.kind}</td>
-            <td className="latest-source ellipsis">{event.source}</td>
+            <td className="time">{clock(event.time, zone)}</td>
+            <td className="muted">{event.kind}</td>
+            <td className="ellipsis">{event.source}</td>
             <td className="ellipsis">{event.text}</td>
           </tr>
         ))}

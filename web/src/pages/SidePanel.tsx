@@ -52,7 +52,7 @@ function SubstationPanel({ grid, index, now, testIds }: { grid: Grid; index: num
   if (substation === undefined || now === undefined) return null;
   const alarms = [...store.alarms.values()].filter((a) => a.substation === substation.name || a.substation === substation.id);
   const connected = grid.branches.flatMap((branch, i) => (branch.from === index || branch.to === index ? [{ branch, i }] : []));
-  const measured = substation.equipment.flatMap((e) => [e.p_point, e.q_point]).filter((id): id is number => id !== null);
+  const measured = substation.equipment.flatMap((e) => power(e.p_point, e.q_point, e.name));
   return (
     <>
       <Head kind={S.network.substation} name={substation.name} extra={kv(substation.base_kv)} />
@@ -78,10 +78,10 @@ function SubstationPanel({ grid, index, now, testIds }: { grid: Grid; index: num
           ))}
         </ul>
       )}
-      {measured.length > 0 && <Measurements ids={measured} />}
+      <Measurements list={measured} />
       <Switches
         title={S.network.switches}
-        list={substation.switches.map((s) => ({ id: s.point, name: s.name, kind: S.network.switchKinds[s.kind] }))}
+        list={substation.switches.flatMap((s) => (s.point === null ? [] : [{ id: s.point, name: s.name }]))}
         testIds={testIds}
       />
       <h3>{S.network.branches}</h3>
@@ -140,14 +140,14 @@ function BranchPanel({ grid, index, now, testIds }: { grid: Grid; index: number;
               {S.network.end(grid.substations[substation]?.name ?? "")}
             </button>
           </h3>
-          <Measurements ids={[end.p_point, end.q_point].filter((id): id is number => id !== null)} />
+          <Measurements list={power(end.p_point, end.q_point, "")} />
           <Switches title="" list={endSwitches(end)} testIds={testIds} />
         </section>
       ))}
       {branch.tap_point !== null && (
         <section>
-          <h3>{S.network.tap}</h3>
-          <Measurements ids={[branch.tap_point]} />
+          <h3>{S.network.kinds.transformer}</h3>
+          <Measurements list={[{ id: branch.tap_point, name: S.network.tap }]} />
         </section>
       )}
       <Sparkline id={branch.from_end.p_point} />
@@ -155,10 +155,10 @@ function BranchPanel({ grid, index, now, testIds }: { grid: Grid; index: number;
   );
 }
 
-function endSwitches(end: BranchEnd): { id: number; name: string; kind: string }[] {
-  const list: { id: number; name: string; kind: string }[] = [];
-  if (end.breaker_point !== null) list.push({ id: end.breaker_point, name: S.network.breaker, kind: "" });
-  if (end.disconnector_point !== null) list.push({ id: end.disconnector_point, name: S.network.disconnector, kind: "" });
+function endSwitches(end: BranchEnd): Named[] {
+  const list: Named[] = [];
+  if (end.breaker_point !== null) list.push({ id: end.breaker_point, name: S.network.breaker });
+  if (end.disconnector_point !== null) list.push({ id: end.disconnector_point, name: S.network.disconnector });
   return list;
 }
 
@@ -173,10 +173,24 @@ function Measurement({ id }: { id: number }) {
   );
 }
 
-function Measurements({ ids }: { ids: readonly number[] }) {
-  if (ids.length === 0) return null;
+interface Named {
+  id: number;
+  name: string;
+}
+
+/** The full name of a point repeats its place; under the heading of that place the quantity is enough. */
+function power(p: number | null, q: number | null, of: string): Named[] {
+  const list: Named[] = [];
+  if (p !== null) list.push({ id: p, name: of === "" ? S.network.p : S.network.pOf(of) });
+  if (q !== null) list.push({ id: q, name: of === "" ? S.network.q : S.network.qOf(of) });
+  return list;
+}
+
+function Measurements({ list }: { list: readonly Named[] }) {
+  if (list.length === 0) return null;
   return (
     <table className="table compact">
+        <Columns />
       <thead className="sr">
         <tr>
           <th scope="col">{S.points.columns.name}</th>
@@ -186,10 +200,10 @@ function Measurements({ ids }: { ids: readonly number[] }) {
         </tr>
       </thead>
       <tbody>
-        {ids.map((id) => (
+        {list.map(({ id, name }) => (
           <tr key={id}>
             <th scope="row">
-              <NameButton id={id} fallback={String(id)} />
+              <NameButton id={id} name={name} />
             </th>
             <td className="num">
               <Measurement id={id} />
@@ -205,10 +219,20 @@ function Measurements({ ids }: { ids: readonly number[] }) {
   );
 }
 
-function NameButton({ id, fallback }: { id: number; fallback: string }) {
-  const name = pointOf(id)?.name ?? fallback;
+function Columns() {
   return (
-    <button type="button" className="link ellipsis" title={name} onClick={() => open.set({ kind: "faceplate", point: id })}>
+    <colgroup>
+      <col />
+      <col style={{ width: "7.2rem" }} />
+      <col style={{ width: "4.2rem" }} />
+      <col style={{ width: "4.9rem" }} />
+    </colgroup>
+  );
+}
+
+function NameButton({ id, name }: Named) {
+  return (
+    <button type="button" className="link ellipsis" title={pointOf(id)?.name ?? name} onClick={() => open.set({ kind: "faceplate", point: id })}>
       {name}
     </button>
   );
@@ -232,7 +256,7 @@ function ControlButton({ id }: { id: number }) {
 
 interface SwitchesProps {
   title: string;
-  list: readonly { id: number; name: string; kind: string }[];
+  list: readonly Named[];
   testIds: boolean;
 }
 
@@ -242,6 +266,7 @@ function Switches({ title, list, testIds }: SwitchesProps) {
     <>
       {title !== "" && <h3>{title}</h3>}
       <table className="table compact">
+        <Columns />
         <thead className="sr">
           <tr>
             <th scope="col">{S.points.columns.name}</th>
@@ -257,9 +282,7 @@ function Switches({ title, list, testIds }: SwitchesProps) {
             return (
               <tr key={item.id}>
                 <th scope="row">
-                  <button type="button" className="link ellipsis" title={point?.name ?? item.name} onClick={() => open.set({ kind: "faceplate", point: item.id })}>
-                    {item.name}
-                  </button>
+                  <NameButton id={item.id} name={item.name} />
                   {point !== null && <TagMarks tags={point.tags} />}
                 </th>
                 <td>

@@ -5,7 +5,7 @@ import { matches, words } from "../live/catalogue";
 import { Notice, valueText, ValueText } from "../parts/marks";
 import { serverNow, useHistories } from "../parts/PointTrend";
 import { valueAt } from "../parts/series";
-import { colourOf, dashOf, type Line, Trend, TREND_MAX } from "../parts/Trend";
+import { colourOf, dashOf, type Line, Trend, TREND_MAX, wordsOf } from "../parts/Trend";
 import { catalogue, go, pointOf, read, shade, useCatalogue, useCell, useRoute, useTopic, useZone } from "../state";
 import { S } from "../strings";
 
@@ -32,7 +32,7 @@ export function Trends() {
     points.flatMap((p) => {
       const series = loaded.get(p.id)?.series;
       if (p.unit !== unit || series === undefined) return [];
-      return [{ id: p.id, place: ids.indexOf(p.id), series, stepped: p.kind !== "analog" }];
+      return [{ id: p.id, place: ids.indexOf(p.id), series, stepped: p.kind !== "analog", words: wordsOf(p) }];
     });
   return (
     <div className="page trends">
@@ -105,7 +105,7 @@ function LegendRow({ point, place, at, cursor, failed, onRemove }: LegendProps) 
           <ValueText reading={r} kind={point.kind} unit={point.unit} />
         ) : (
           <span className="value">
-            <span className="number">{at === null ? S.none : valueText({ ...r, value: at, text: String(at) }, point.kind, point.unit)}</span>
+            <span className="number">{at === null ? S.none : valueText({ ...r, value: at, text: wordsOf(point).get(at) ?? String(at) }, point.kind, point.unit)}</span>
             <span className="unit">{point.unit}</span>
           </span>
         )}

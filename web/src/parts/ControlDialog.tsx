@@ -173,7 +173,7 @@ function Wish({ point, busy, onSelect, onCancel }: WishProps) {
 }
 
 function Wanted({ point, value, onValue }: { point: Point; value: number | null; onValue: (value: number | null) => void }) {
-  const measured = read(point.id).value;
+  const measured = read(point.id);
   const control = point.control;
   if (control === null) return null;
   if (control.options.length > 0) {
@@ -190,50 +190,56 @@ function Wanted({ point, value, onValue }: { point: Point; value: number | null;
               data-testid={`ctl-value-${option.value}`}
             />
             {option.label}
-            {measured === option.value && <span className="muted"> ({S.control.now})</span>}
+            {stands(measured.text, option.label) && <span className="muted"> ({S.control.now})</span>}
           </label>
         ))}
       </fieldset>
     );
   }
   if (control.numeric === null) return null;
-  return <NumberWish numeric={control.numeric} measured={measured} value={value} onValue={onValue} />;
+  return <NumberWish numeric={control.numeric} measured={measured.value} value={value} onValue={onValue} />;
 }
 
+/** An option is a verb ("close"), the measured state its result ("closed"). */
+const stands = (state: string, option: string): boolean => state.toLowerCase().startsWith(option.toLowerCase());
+
 interface NumberProps {
-  numeric: { min: number; max: number; step: number; unit: string };
+  numeric: { min: number | null; max: number | null; step?: number | null; unit: string };
   measured: number | null;
   value: number | null;
   onValue: (value: number | null) => void;
 }
 
 function NumberWish({ numeric, measured, value, onValue }: NumberProps) {
-  const { min, max, step, unit } = numeric;
-  const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(step > 0 ? step : 1))));
-  const nudge = (by: number) => {
+  const { min, max, unit } = numeric;
+  const step = numeric.step ?? null;
+  const by = step ?? 1;
+  const decimals = step === null ? 2 : Math.max(0, Math.min(6, -Math.floor(Math.log10(step))));
+  const nudge = (change: number) => {
     const from = value ?? measured ?? 0;
-    onValue(Number(Math.min(max, Math.max(min, from + by)).toFixed(decimals)));
+    const wanted = Math.min(max ?? Number.POSITIVE_INFINITY, Math.max(min ?? Number.NEGATIVE_INFINITY, from + change));
+    onValue(Number(wanted.toFixed(decimals)));
   };
   return (
     <div className="field">
       <label htmlFor="ctl-number">
-        {S.control.wanted} <span className="muted">{S.control.range(fixed(min, decimals), fixed(max, decimals), fixed(step, decimals), unit)}</span>
+        {S.control.wanted} <span className="muted">{S.control.range(fixed(min, decimals), fixed(max, decimals), unit)}</span>
       </label>
       <div className="nudge">
-        <button type="button" onClick={() => nudge(-step)} data-testid="ctl-lower">
+        <button type="button" onClick={() => nudge(-by)} data-testid="ctl-lower">
           {S.control.lower}
         </button>
         <input
           id="ctl-number"
           type="number"
-          min={min}
-          max={max}
-          step={step}
+          min={min ?? undefined}
+          max={max ?? undefined}
+          step={step ?? "any"}
           value={value ?? ""}
-          onChange={(event) => onValue(event.target.value === "" ? null : event.target.valueAsNumber)}
+          onChange={(event) => onValue(Number.isFinite(event.target.valueAsNumber) ? event.target.valueAsNumber : null)}
           data-testid="ctl-number"
         />
-        <button type="button" onClick={() => nudge(step)} data-testid="ctl-raise">
+        <button type="button" onClick={() => nudge(by)} data-testid="ctl-raise">
           {S.control.raise}
         </button>
       </div>

@@ -17,6 +17,8 @@ export function Dialog({ title, onClose, children, wide = false, testId }: Props
     const dialog = element.current;
     const before = document.activeElement;
     if (dialog !== null && !dialog.open) dialog.showModal();
+    // React's autoFocus comes before showModal, which would move the focus to the closing cross.
+    dialog?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();

@@ -46,7 +46,7 @@ export function FindDialog({ onClose }: { onClose: () => void }) {
     <Dialog title={S.find.title} onClose={onClose} testId="find-dialog">
       <input
         type="search"
-        autoFocus
+        data-autofocus
         value={search}
         placeholder={S.find.placeholder}
         aria-label={S.find.title}

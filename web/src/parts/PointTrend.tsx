@@ -4,7 +4,7 @@ import { api, type Point } from "../api";
 import { store, useTick } from "../state";
 import { S } from "../strings";
 import { append, emptySeries, type Series, seriesOf, trim } from "./series";
-import { Trend } from "./Trend";
+import { Trend, wordsOf } from "./Trend";
 
 const MAX_POINTS = 600;
 const REFETCH_MS = 60_000;
@@ -74,7 +74,7 @@ export function PointTrend({ point, span_s }: { point: Point; span_s: number }) 
   const limits = Object.values(point.limits ?? {}).filter((l): l is number => typeof l === "number");
   return (
     <Trend
-      lines={[{ id: point.id, place: 0, series: found.series, stepped: point.kind !== "analog" }]}
+      lines={[{ id: point.id, place: 0, series: found.series, stepped: point.kind !== "analog", words: wordsOf(point) }]}
       unit={point.unit}
       label={S.trends.chart(point.name)}
       version={version}

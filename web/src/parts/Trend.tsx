@@ -2,9 +2,11 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import type { Point } from "../api";
 import { clock, day, quantity, type Zone } from "../format";
 import { PALETTES } from "../network/palette";
 import { type Shade, shade, useCell, useZone } from "../state";
+import { S } from "../strings";
 import { emptySeries, type Series } from "./series";
 
 export const TREND_MAX = 8;
@@ -23,6 +25,8 @@ export interface Line {
   place: number;
   series: Series;
   stepped: boolean;
+  /** Words for the values of a discrete point. */
+  words?: ReadonlyMap<number, string>;
 }
 
 interface Props {
@@ -72,6 +76,15 @@ export function Trend({ lines, unit, label, version, from, to, onCursor, limits 
   return <div className="trend" ref={host} role="img" aria-label={label} />;
 }
 
+const POSITIONS: ReadonlyMap<number, string> = new Map([
+  [0, S.position.open],
+  [1, S.position.closed],
+]);
+const NO_WORDS: ReadonlyMap<number, string> = new Map();
+
+/** A double point reads as a position; what a single point means is not said by its value. */
+export const wordsOf = (point: Point): ReadonlyMap<number, string> => (point.kind === "double" ? POSITIONS : NO_WORDS);
+
 function columns(lines: readonly Line[]): uPlot.AlignedData {
   if (lines.length === 0) return [[]];
   const tables = lines.map(({ series }): uPlot.AlignedData => {
@@ -92,7 +105,7 @@ function options(
 ): uPlot.Options {
   const palette = PALETTES[tone];
   const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 13;
-  const font = `${rem * 0.92}px "B612 Mono", monospace`;
+  const font = `${rem * 0.92}px "B612", sans-serif`;
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
   for (const line of lines) {
@@ -102,8 +115,10 @@ function options(
     series.push({ stroke, width: 1.6, dash: dashOf(line.place), points: { show: false }, ...shape });
     const hidden: uPlot.Series = { stroke: "transparent", width: 0, points: { show: false }, ...shape };
     series.push(hidden, { ...hidden });
-    bands.push({ series: [series.length - 1, series.length - 2], fill: `${stroke}33` });
+    if (!line.stepped) bands.push({ series: [series.length - 1, series.length - 2], fill: `${stroke}33` });
   }
+  const discrete = lines.every((line) => line.stepped);
+  const names = new Map(lines.flatMap((line) => [...(line.words ?? [])]));
   const grid = { stroke: palette.line, width: 1 };
   const axis = { stroke: palette.muted, font, grid, ticks: { ...grid, size: 4 } };
   return {
@@ -114,11 +129,16 @@ function options(
     tzDate: (ts) => (zone === "utc" ? uPlot.tzDate(new Date(ts * 1000), "Etc/UTC") : new Date(ts * 1000)),
     scales: {
       x: { time: true, range: () => [range().from, range().to] },
-      y: { range: (_self, low, high) => spread(low, high, limits) },
+      y: { range: (_self, low, high) => (discrete ? whole(low, high) : spread(low, high, limits)) },
     },
     axes: [
-      { ...axis, space: rem * 7, values: (_self, splits) => splits.map((t, i) => tick(t, splits[i - 1], zone)) },
-      { ...axis, size: rem * 5.2, values: (_self, splits, _axis, _space, step) => splits.map((v) => label(v, unit, step)) },
+      { ...axis, size: rem * 2.4, space: rem * 7, values: (_self, splits) => splits.map((t, i) => tick(t, splits[i - 1], zone)) },
+      {
+        ...axis,
+        size: rem * (names.size > 0 ? 7 : 5.2),
+        ...(discrete ? { incrs: [1, 2, 5, 10, 20, 50, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000] } : {}),
+        values: (_self, splits, _axis, _space, step) => splits.map((v) => names.get(v) ?? label(v, unit, step)),
+      },
     ],
     series,
     bands,
@@ -137,6 +157,10 @@ function tick(t: number, before: number | undefined, zone: Zone): string {
   const time = clock(t * 1000, zone).slice(0, 5);
   const seconds = Math.round(t) % 60 === 0 ? time : clock(t * 1000, zone);
   return before === undefined || day(before * 1000, zone) === today ? seconds : `${seconds}\n${today.slice(5)}`;
+}
+
+function whole(low: number | null, high: number | null): [number, number] {
+  return low === null || high === null ? [0, 1] : [Math.floor(low) - 0.5, Math.ceil(high) + 0.5];
 }
 
 const FLAT_SHARE = 0.002;
