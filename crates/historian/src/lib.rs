@@ -1,1 +1,41 @@
-//! historian.
+//! The embedded historian: every change of every point, durable by group commit, kept as Parquet.
+//!
+//! ```text
+//! append ─▶ bounded queue ─▶ commit thread: WAL + fsync ─▶ memtable ─▶ flush thread: Parquet segment ─▶ day segments
+//! ```
+//!
+//! - [`Historian`]: opens and recovers a folder; takes rows, answers ranges and decimated trends. A row is visible
+//!   to queries when it is on the disk, not before.
+//! - [`Row`], [`SeriesId`]: what is kept; a series is one point by its mRID, whatever its `PointId` is today.
+//! - [`Decimator`]: min, max, time-weighted mean of the step function that the rows describe; pure.
+//!
+//! Files of the folder: `series.csv` (`id,check sum,mRID`), `wal-N.log` (rows since the last segment), `seg-N.parquet`
+//! with `seg-N.idx` (check sums and key ranges of its row groups), `MANIFEST` (which segments count), `LOCK`.
+//! Segments are plain Parquet with the columns `point`, `t` (µs UTC), `v`, `q` (bits of `signal::Quality`), `k` (kind),
+//! sorted by point and time. Everything read back is checked against CRC-32C before it is served.
+//!
+//! Every row either becomes durable or is counted as shed by the call that refused it; no queue is unbounded.
+
+mod commit;
+mod crc;
+mod decimate;
+mod error;
+mod files;
+mod flush;
+mod frame;
+mod manifest;
+mod memtable;
+mod open;
+mod query;
+mod row;
+mod segment;
+mod series;
+mod wal;
+
+pub use commit::AppendError;
+pub use decimate::{Bucket, Decimator};
+pub use error::HistorianError;
+pub use frame::Damage;
+pub use open::{Historian, Options, Recovery, Stats};
+pub use query::{Page, Trend};
+pub use row::{Row, SeriesId, Span, worst_quality};

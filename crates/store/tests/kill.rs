@@ -83,7 +83,7 @@ fn run_and_kill(folder: &Path, life: Duration) -> u64 {
     // A line that was cut by the kill may hold a part of a number: only whole lines count.
     let mut rest: Vec<String> = lines.map_while(Result::ok).collect();
     rest.pop();
-    last = rest.iter().filter_map(|line| number(line)).last().unwrap_or(last);
+    last = rest.iter().filter_map(|line| number(line)).next_back().unwrap_or(last);
     last
 }
 

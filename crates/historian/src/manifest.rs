@@ -1,0 +1,103 @@
+//! The manifest: which segments count and from which log on rows are not in one yet. Replaced as a whole.
+
+use crate::crc::crc32c;
+use crate::error::{HistorianError, at};
+use crate::files::{FileNo, replace};
+use std::io::ErrorKind;
+use std::path::Path;
+
+const TITLE: &str = "tieline-historian 1";
+
+/// A segment as the manifest knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SegmentEntry {
+    /// Number in its file name.
+    pub(crate) number: FileNo,
+    /// Place among the segments: rows of equal time are served in this order.
+    pub(crate) order: u64,
+    /// How often its rows were merged.
+    pub(crate) level: u32,
+    /// Number of rows.
+    pub(crate) rows: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Manifest {
+    /// Logs with lower numbers are in segments.
+    pub(crate) wal_floor: FileNo,
+    /// Number of the first row that is in no segment.
+    pub(crate) next_row: u64,
+    /// Sorted by order.
+    pub(crate) segments: Vec<SegmentEntry>,
+}
+
+impl Manifest {
+    /// Reads the manifest of the folder; `None` if there is none.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, HistorianError> {
+        let path = folder.join("MANIFEST");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
+            Err(error) => return Err(at(&path)(error)),
+        };
+        Self::parse(&text).map(Some).ok_or_else(|| HistorianError::damaged(&path, "check sum or content"))
+    }
+
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), HistorianError> {
+        replace(folder, &folder.join("MANIFEST"), self.to_text().as_bytes())
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("{TITLE}\nwal_floor {}\nnext_row {}\n", self.wal_floor, self.next_row);
+        for segment in &self.segments {
+            let SegmentEntry { number, order, level, rows } = segment;
+            text.push_str(&format!("segment {number} {order} {level} {rows}\n"));
+        }
+        let crc = crc32c(&[text.as_bytes()]);
+        text.push_str(&format!("crc32c {crc:08x}\n"));
+        text
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ')?.parse::<u64>().ok();
+        let manifest = if value("tieline-historian")? == 1 {
+            Self { wal_floor: value("wal_floor")?, next_row: value("next_row")?, segments: Vec::new() }
+        } else {
+            return None;
+        };
+        let segments = lines.map_while(|line| line.strip_prefix("segment ")).map(parse_segment);
+        let manifest = Self { segments: segments.collect::<Option<_>>()?, ..manifest };
+        // Only the text that this manifest gives is whole: that covers the check sum too.
+        (manifest.to_text() == text).then_some(manifest)
+    }
+}
+
+fn parse_segment(line: &str) -> Option<SegmentEntry> {
+    let mut parts = line.split(' ').map(|part| part.parse::<u64>().ok());
+    let mut next = || parts.next().flatten();
+    let (number, order, level, rows) = (next()?, next()?, next()?, next()?);
+    Some(SegmentEntry { number, order, level: u32::try_from(level).ok()?, rows })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_read_back_and_every_flipped_bit_is_found() {
+        let entry = |number| SegmentEntry { number, order: number * 2, level: 1, rows: 1_000 };
+        let manifest = Manifest { wal_floor: 7, next_row: 99, segments: vec![entry(3), entry(5)] };
+        let text = manifest.to_text();
+        assert_eq!(Manifest::parse(&text), Some(manifest));
+        for bit in 0..text.len() * 8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let found = String::from_utf8(bytes).ok().and_then(|text| Manifest::parse(&text));
+            assert_eq!(found, None, "bit {bit}");
+        }
+        assert_eq!(Manifest::parse(""), None);
+        assert_eq!(Manifest::parse(&text[..text.len() - 1]), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! Ranges and trends: a merge of segments and memtables, one row group of each segment in memory at a time.
+
+use crate::decimate::{Bucket, Decimator};
+use crate::error::HistorianError;
+use crate::flush::Snapshot;
+use crate::open::Historian;
+use crate::row::{Row, SeriesId, Span};
+use crate::segment::{Segment, SegmentReader};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+use timebase::Utc;
+
+/// Rows of a range.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Page {
+    /// In order of time and, for equal times, of arrival.
+    pub rows: Vec<Row>,
+    /// Whether the range holds no more rows than these.
+    pub complete: bool,
+    /// Row groups that are damaged and were left out.
+    pub damaged: usize,
+}
+
+/// A decimated range.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Trend {
+    /// The value in force at the start of the span.
+    pub before: Option<Row>,
+    /// Buckets in order; parts before the first known value are missing.
+    pub buckets: Vec<Bucket>,
+    /// Row groups that are damaged and were left out.
+    pub damaged: usize,
+}
+
+impl Historian {
+    /// The first `limit` rows of a series in a span.
+    pub fn range(&self, series: SeriesId, span: Span, limit: usize) -> Result<Page, HistorianError> {
+        let mut page = Page { complete: true, ..Page::default() };
+        page.damaged = self.visit(series, span, |row| {
+            if page.rows.len() == limit {
+                page.complete = false;
+                return ControlFlow::Break(());
+            }
+            page.rows.push(row);
+            ControlFlow::Continue(())
+        })?;
+        Ok(page)
+    }
+
+    /// The last row of a series before an instant.
+    pub fn before(&self, series: SeriesId, time: Utc) -> Result<Option<Row>, HistorianError> {
+        self.last_before(series, time).map(|(row, _)| row)
+    }
+
+    /// What a series did in `max_points` equal parts of a span.
+    pub fn decimate(&self, series: SeriesId, span: Span, max_points: u32) -> Result<Trend, HistorianError> {
+        let (before, damaged_before) = self.last_before(series, span.from)?;
+        let mut decimator = Decimator::new(span, max_points, before);
+        let damaged = self.visit(series, span, |row| {
+            decimator.push(row);
+            ControlFlow::Continue(())
+        })?;
+        Ok(Trend { before, buckets: decimator.finish(), damaged: damaged + damaged_before })
+    }
+
+    /// Calls `f` with every row in order; returns how many damaged row groups were left out.
+    fn visit(
+        &self,
+        series: SeriesId,
+        span: Span,
+        mut f: impl FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<usize, HistorianError> {
+        if span.from >= span.to {
+            return Ok(0);
+        }
+        let Snapshot { segments, tables } = self.shared.tables.snapshot(|table| table.range(series, span));
+        let mut damaged = 0;
+        let mut heap = BinaryHeap::new();
+        let mut cursors: Vec<Cursor> = Vec::new();
+        for segment in segments.iter() {
+            let groups = segment.groups(series, span);
+            if !groups.is_empty() && segment.index.earliest() < span.to && segment.index.latest() >= span.from
+            {
+                // Not read until its first possible row is next.
+                heap.push(Reverse((segment.index.earliest().max(span.from), cursors.len())));
+                cursors.push(Cursor { keep: Some((series, span)), ..Cursor::new(segment, groups) });
+            }
+        }
+        for rows in tables {
+            if let Some(first) = rows.first() {
+                heap.push(Reverse((first.time, cursors.len())));
+                cursors.push(Cursor::loaded(rows));
+            }
+        }
+        while let Some(Reverse((time, number))) = heap.pop() {
+            let cursor = &mut cursors[number];
+            let Some(next) = cursor.peek(&mut |_| damaged += 1) else { continue };
+            if next.time > time {
+                heap.push(Reverse((next.time, number)));
+                continue;
+            }
+            cursor.at += 1;
+            if f(next).is_break() {
+                return Ok(damaged);
+            }
+            heap.push(Reverse((time, number)));
+        }
+        Ok(damaged)
+    }
+
+    fn last_before(&self, series: SeriesId, time: Utc) -> Result<(Option<Row>, usize), HistorianError> {
+        let pick = |table: &crate::memtable::Memtable| table.before(series, time).into_iter().collect();
+        let Snapshot { segments, tables } = self.shared.tables.snapshot(pick);
+        // Of equal times the later source wins: memtables after segments, and each in its order.
+        let in_memory = tables.into_iter().flatten().map(|row| (row, u64::MAX));
+        let mut best: Option<(Row, u64)> = in_memory.max_by_key(|(row, _)| row.time);
+        let mut damaged = 0;
+        let mut newest_first: Vec<&Arc<Segment>> = segments.iter().collect();
+        newest_first.sort_by_key(|segment| Reverse((segment.index.latest(), segment.entry.order)));
+        for segment in newest_first {
+            let order = segment.entry.order;
+            let beats = |time: Utc| best.is_none_or(|(row, rank)| (row.time, rank) < (time, order));
+            let Some(number) = segment.group_before(series, time).filter(|_| beats(segment.index.latest()))
+            else {
+                continue;
+            };
+            match SegmentReader::open(segment).and_then(|reader| reader.group(number)) {
+                Ok(rows) => {
+                    let end = rows.partition_point(|row| row.key() < (series, time));
+                    let row = end.checked_sub(1).map(|last| rows[last]).filter(|row| row.series == series);
+                    best = row.filter(|row| beats(row.time)).map(|row| (row, order)).or(best);
+                }
+                Err(error) => {
+                    report(&error);
+                    damaged += 1;
+                }
+            }
+        }
+        Ok((best.map(|(row, _)| row), damaged))
+    }
+}
+
+fn report(error: &HistorianError) {
+    tracing::error!(%error, "Row group not served");
+}
+
+/// A walk through row groups of one segment, or through rows that are in memory.
+struct Cursor {
+    segment: Option<Arc<Segment>>,
+    reader: Option<SegmentReader>,
+    groups: Range<usize>,
+    /// Only these rows, if given.
+    keep: Option<(SeriesId, Span)>,
+    rows: Vec<Row>,
+    at: usize,
+}
+
+impl Cursor {
+    fn new(segment: &Arc<Segment>, groups: Range<usize>) -> Self {
+        let segment = Some(Arc::clone(segment));
+        Self { segment, reader: None, groups, keep: None, rows: Vec::new(), at: 0 }
+    }
+
+    fn loaded(rows: Vec<Row>) -> Self {
+        Self { segment: None, reader: None, groups: 0..0, keep: None, rows, at: 0 }
+    }
+
+    /// The next row; reads the next row groups as needed and calls `damaged` for each that cannot be.
+    fn peek(&mut self, damaged: &mut dyn FnMut(HistorianError)) -> Option<Row> {
+        while self.at == self.rows.len() {
+            let number = self.groups.next()?;
+            match self.read(number) {
+                Ok(rows) => self.rows = rows,
+                Err(error) => {
+                    report(&error);
+                    if let Some(segment) = &self.segment {
+                        segment.spoil();
+                    }
+                    damaged(error);
+                    self.rows.clear();
+                }
+            }
+            self.at = 0;
+            if let Some((series, span)) = self.keep {
+                self.rows.retain(|row| row.series == series && span.contains(row.time));
+            }
+        }
+        self.rows.get(self.at).copied()
+    }
+
+    fn read(&mut self, number: usize) -> Result<Vec<Row>, HistorianError> {
+        let Some(segment) = &self.segment else { return Ok(Vec::new()) };
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => SegmentReader::open(segment)?,
+        };
+        self.reader.insert(reader).group(number)
+    }
+}
+
+/// All rows of several segments in the order of a segment; equal keys in the order of the segments. Damage is an error:
+/// a merge must not make it disappear.
+pub(crate) fn merged(
+    segments: &[Arc<Segment>],
+    mut f: impl FnMut(Row) -> Result<(), HistorianError>,
+) -> Result<(), HistorianError> {
+    let all = |segment: &Arc<Segment>| Cursor::new(segment, 0..segment.index.groups.len());
+    let mut cursors: Vec<Cursor> = segments.iter().map(all).collect();
+    let mut fault = None;
+    let mut heap = BinaryHeap::new();
+    for (number, cursor) in cursors.iter_mut().enumerate() {
+        let next = cursor.peek(&mut |error| fault = Some(error));
+        heap.extend(next.map(|row| Reverse((row.key(), number))));
+    }
+    while let Some(Reverse((_, number))) = heap.pop() {
+        let cursor = &mut cursors[number];
+        let next = cursor.peek(&mut |error| fault = Some(error));
+        if let Some(row) = next {
+            f(row)?;
+            cursor.at += 1;
+        }
+        let next = cursor.peek(&mut |error| fault = Some(error));
+        if let Some(error) = fault.take() {
+            return Err(error);
+        }
+        heap.extend(next.map(|row| Reverse((row.key(), number))));
+    }
+    match fault {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,99 @@
+//! Segments: rows sorted by series and time in a Parquet file, with an index beside it.
+//!
+//! The index holds, per row group, its place in the file, its CRC-32C and its first and last key: a query of one series
+//! reads the one or two row groups that can hold it, checks their sums, and only then decodes them.
+
+mod index;
+mod read;
+mod write;
+
+pub(crate) use index::{Group, Index};
+pub(crate) use read::SegmentReader;
+pub(crate) use write::SegmentWriter;
+
+use crate::error::HistorianError;
+use crate::files::{discard, index_path, segment_path};
+use crate::manifest::SegmentEntry;
+use crate::row::{SeriesId, Span};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use timebase::Utc;
+
+/// Columns of the Parquet file.
+const SCHEMA: &str = "message history {
+    required int32 point;
+    required int64 t (TIMESTAMP(MICROS, true));
+    required double v;
+    required int32 q;
+    required int32 k;
+}";
+
+/// A segment that counts. Its files are removed when it was replaced and nobody reads it any more.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) entry: SegmentEntry,
+    pub(crate) index: Index,
+    pub(crate) path: PathBuf,
+    index_path: PathBuf,
+    replaced: AtomicBool,
+    spoiled: AtomicBool,
+}
+
+impl Segment {
+    /// Reads the index of a segment.
+    pub(crate) fn open(folder: &Path, entry: SegmentEntry) -> Result<Self, HistorianError> {
+        let index_path = index_path(folder, entry.number);
+        let index = Index::read(&index_path)?;
+        if index.rows() != entry.rows {
+            return Err(HistorianError::damaged(&index_path, "number of rows"));
+        }
+        let path = segment_path(folder, entry.number);
+        Ok(Self {
+            entry,
+            index,
+            path,
+            index_path,
+            replaced: AtomicBool::new(false),
+            spoiled: AtomicBool::new(false),
+        })
+    }
+
+    /// Says that the manifest doesn't name this segment any more.
+    pub(crate) fn replaced(&self) {
+        self.replaced.store(true, Ordering::Release);
+    }
+
+    /// Says that a part of it cannot be read: it is not merged any more, so that what is left stays where it is.
+    pub(crate) fn spoil(&self) {
+        self.spoiled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_spoiled(&self) -> bool {
+        self.spoiled.load(Ordering::Relaxed)
+    }
+
+    /// Row groups that can hold rows of a series in a span.
+    pub(crate) fn groups(&self, series: SeriesId, span: Span) -> Range<usize> {
+        let groups = &self.index.groups;
+        let start = groups.partition_point(|group| group.last < (series, span.from));
+        let end = groups.partition_point(|group| group.first < (series, span.to));
+        start..end.max(start)
+    }
+
+    /// The row group that holds the last row of a series before an instant, if any of this segment does.
+    pub(crate) fn group_before(&self, series: SeriesId, time: Utc) -> Option<usize> {
+        let end = self.index.groups.partition_point(|group| group.first < (series, time));
+        let last = end.checked_sub(1)?;
+        (self.index.groups[last].last >= (series, Utc::from_micros(i64::MIN))).then_some(last)
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if self.replaced.load(Ordering::Acquire) {
+            discard(&self.path);
+            discard(&self.index_path);
+        }
+    }
+}

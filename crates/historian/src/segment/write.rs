@@ -1,0 +1,181 @@
+//! Writing a segment, row by row, in memory of one row group.
+
+use super::{Group, Index, SCHEMA};
+use crate::crc::crc32c;
+use crate::error::{HistorianError, at, parquet_at};
+use crate::files::{FileNo, discard, index_path, segment_path, sync_folder};
+use crate::row::{Row, SeriesId};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::column::writer::ColumnWriter;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::ColumnPath;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use timebase::Utc;
+
+/// Rows of a row group: what a query of one series reads at least.
+const GROUP_ROWS: usize = 32_768;
+const PAGE_ROWS: usize = 8_192;
+
+/// Takes rows in the order of their keys.
+pub(crate) struct SegmentWriter {
+    folder: PathBuf,
+    number: FileNo,
+    new_path: PathBuf,
+    writer: SerializedFileWriter<File>,
+    rows: Vec<Row>,
+    keys: Vec<Keys>,
+    complete: bool,
+}
+
+/// What the index says about a row group besides its bytes.
+struct Keys {
+    first: (SeriesId, Utc),
+    last: (SeriesId, Utc),
+    earliest: Utc,
+    latest: Utc,
+}
+
+impl SegmentWriter {
+    pub(crate) fn create(folder: &Path, number: FileNo) -> Result<Self, HistorianError> {
+        let new_path = segment_path(folder, number).with_extension("parquet.tmp");
+        let file = File::create(&new_path).map_err(at(&new_path))?;
+        let schema = parse_message_type(SCHEMA).map_err(parquet_at(&new_path))?;
+        let properties = Arc::new(properties().map_err(parquet_at(&new_path))?);
+        let writer =
+            SerializedFileWriter::new(file, Arc::new(schema), properties).map_err(parquet_at(&new_path))?;
+        let rows = Vec::with_capacity(GROUP_ROWS);
+        Ok(Self {
+            folder: folder.to_owned(),
+            number,
+            new_path,
+            writer,
+            rows,
+            keys: Vec::new(),
+            complete: false,
+        })
+    }
+
+    /// Rows taken so far are in the file when a row group is full.
+    pub(crate) fn push(&mut self, row: Row) -> Result<(), HistorianError> {
+        self.rows.push(row);
+        if self.rows.len() == GROUP_ROWS { self.write_group() } else { Ok(()) }
+    }
+
+    fn write_group(&mut self) -> Result<(), HistorianError> {
+        let (Some(first), Some(last)) = (self.rows.first(), self.rows.last()) else { return Ok(()) };
+        let times = || self.rows.iter().map(|row| row.time);
+        self.keys.push(Keys {
+            first: first.key(),
+            last: last.key(),
+            earliest: times().min().unwrap_or_default(),
+            latest: times().max().unwrap_or_default(),
+        });
+        write_columns(&mut self.writer, &self.rows).map_err(parquet_at(&self.new_path))?;
+        self.rows.clear();
+        Ok(())
+    }
+
+    /// Completes the files and makes them durable under their names. They count once the manifest names them.
+    pub(crate) fn finish(mut self) -> Result<(), HistorianError> {
+        self.write_group()?;
+        let metadata = self.writer.finish().map_err(parquet_at(&self.new_path))?;
+        let file = File::open(&self.new_path).map_err(at(&self.new_path))?;
+        let index = build_index(&file, metadata.row_groups(), &self.keys).map_err(at(&self.new_path))?;
+        let index_path = index_path(&self.folder, self.number);
+        let mut index_file = File::create(&index_path).map_err(at(&index_path))?;
+        index_file
+            .write_all(&index.encode())
+            .and_then(|()| index_file.sync_all())
+            .map_err(at(&index_path))?;
+        file.sync_all().map_err(at(&self.new_path))?;
+        let path = segment_path(&self.folder, self.number);
+        fs::rename(&self.new_path, &path).map_err(at(&path))?;
+        self.complete = true;
+        sync_folder(&self.folder)
+    }
+}
+
+impl Drop for SegmentWriter {
+    fn drop(&mut self) {
+        // A full disk must not fill up further with what could not be completed.
+        if !self.complete {
+            discard(&self.new_path);
+            discard(&index_path(&self.folder, self.number));
+        }
+    }
+}
+
+fn properties() -> Result<WriterProperties, ParquetError> {
+    let column = |name: &str| ColumnPath::from(name);
+    Ok(WriterProperties::builder()
+        .set_created_by("tieline historian".into())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_column_dictionary_enabled(column("t"), false)
+        .set_column_encoding(column("t"), Encoding::DELTA_BINARY_PACKED)
+        .set_column_dictionary_enabled(column("v"), false)
+        .set_column_encoding(column("v"), Encoding::PLAIN)
+        .build())
+}
+
+fn write_columns(writer: &mut SerializedFileWriter<File>, rows: &[Row]) -> Result<(), ParquetError> {
+    let mut group = writer.next_row_group()?;
+    let mut place = 0;
+    while let Some(mut column) = group.next_column()? {
+        match (place, column.untyped()) {
+            // The wire has 32 signed bits; the pattern is kept, as Parquet does for its unsigned types.
+            (0, ColumnWriter::Int32ColumnWriter(column)) => {
+                let points: Vec<i32> = rows.iter().map(|row| row.series.0.cast_signed()).collect();
+                column.write_batch(&points, None, None)?;
+            }
+            (1, ColumnWriter::Int64ColumnWriter(column)) => {
+                let times: Vec<i64> = rows.iter().map(|row| row.time.as_micros()).collect();
+                column.write_batch(&times, None, None)?;
+            }
+            (2, ColumnWriter::DoubleColumnWriter(column)) => {
+                let values: Vec<f64> = rows.iter().map(|row| row.value).collect();
+                column.write_batch(&values, None, None)?;
+            }
+            (3, ColumnWriter::Int32ColumnWriter(column)) => {
+                let qualities: Vec<i32> = rows.iter().map(|row| i32::from(row.quality)).collect();
+                column.write_batch(&qualities, None, None)?;
+            }
+            (4, ColumnWriter::Int32ColumnWriter(column)) => {
+                let kinds: Vec<i32> = rows.iter().map(|row| i32::from(row.kind)).collect();
+                column.write_batch(&kinds, None, None)?;
+            }
+            (at, _) => return Err(ParquetError::General(format!("column {at} is not of the schema"))),
+        }
+        column.close()?;
+        place += 1;
+    }
+    group.close().map(drop)
+}
+
+/// Sums of the row groups and of the footer, from the file as it was written.
+fn build_index(file: &File, written: &[RowGroupMetaData], keys: &[Keys]) -> std::io::Result<Index> {
+    let sum = |offset: u64, len: u64| {
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+        file.read_exact_at(&mut bytes, offset).map(|()| crc32c(&[&bytes]))
+    };
+    let mut groups = Vec::with_capacity(keys.len());
+    for (metadata, keys) in written.iter().zip(keys) {
+        let chunks = || metadata.columns().iter().map(|column| column.byte_range());
+        let offset = chunks().map(|(start, _)| start).min().unwrap_or(0);
+        let len = chunks().map(|(start, len)| start + len).max().unwrap_or(0) - offset;
+        let rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
+        let Keys { first, last, earliest, latest } = *keys;
+        groups.push(Group { offset, len, crc: sum(offset, len)?, rows, first, last, earliest, latest });
+    }
+    let footer = groups.last().map_or(0, |group| group.offset + group.len);
+    let len = file.metadata()?.len();
+    Ok(Index { footer_crc: sum(footer, len - footer)?, groups, footer, len })
+}
