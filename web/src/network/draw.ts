@@ -14,6 +14,8 @@ import {
   type Layout,
   NODE,
   type NodePlace,
+  TAP_H,
+  TAP_W,
 } from "./layout";
 import { LETTERS, type Palette, voltageClass } from "./palette";
 import type { BranchScene, EndScene, Scene, Shown, SubstationScene, SwitchShown } from "./scene";
@@ -132,10 +134,8 @@ function drawTransformer(ctx: Context, picture: Picture, place: BranchPlace, sce
     ctx.stroke();
   }
   if (scene.tap !== null) {
-    const off = { x: place.middle.x - u.y * 18 * unit, y: place.middle.y + u.x * 18 * unit };
-    const at = off.x >= place.middle.x ? off : { x: 2 * place.middle.x - off.x, y: 2 * place.middle.y - off.y };
-    halo(ctx, picture, centred({ x: at.x + 5 * unit, y: at.y }, 26 * unit, 13 * unit));
-    write(ctx, `T${scene.tap}`, { x: at.x + 5 * unit, y: at.y }, `${11 * unit}px ${FONT}`, palette.muted, "center");
+    halo(ctx, picture, centred(place.tap, TAP_W * unit, TAP_H * unit));
+    write(ctx, `T${scene.tap}`, place.tap, `${11 * unit}px ${FONT}`, palette.muted, "center");
   }
 }
 
@@ -256,7 +256,7 @@ function drawNode(ctx: Context, picture: Picture, place: NodePlace, index: numbe
   if (scene === undefined || substation === undefined) return;
   const { palette } = picture;
   const unit = picture.place.unit;
-  const size = (place.block === null ? NODE - 5 : NODE) * unit;
+  const size = NODE * unit;
   const box = centred(place.at, size, size);
   if (is(picture.selected, "substation", index)) outline(ctx, centred(place.at, size + 9 * unit, size + 9 * unit), palette.focus, 2.5 * unit);
   else if (is(picture.hover, "substation", index)) outline(ctx, centred(place.at, size + 9 * unit, size + 9 * unit), palette.muted, 1.5 * unit);
@@ -293,6 +293,7 @@ function drawBlock(ctx: Context, picture: Picture, rect: Rect, name: string, sce
   const left = rect.x + 2 * unit;
   const row = (i: number): Vec => ({ x: left, y: rect.y + line * (i + 0.5) });
   write(ctx, clip(ctx, name, rect.w - 2 * unit, `bold ${12 * unit}px ${FONT}`), row(0), `bold ${12 * unit}px ${FONT}`, palette.text, "left");
+  if (rect.h < line * 2) return;
   if (scene.dead) pair(ctx, picture, row(1), "dead", "", palette.muted);
   else pair(ctx, picture, row(1), fixed(scene.pu, 4), " p.u.", scene.pu === null ? palette.muted : palette.text);
   pair(ctx, picture, row(2), marked(scene.kv), " kV", scene.kv.trust === "good" ? palette.text : palette.muted);

@@ -28,6 +28,8 @@ export const LABEL_H = 14;
 export const BLOCK_LINE = 14;
 export const BLOCK_W = 78;
 export const BADGE = 9.5;
+export const TAP_W = 26;
+export const TAP_H = 13;
 const GAP = 4;
 const PARALLEL_GAP = 26;
 const TRANSFORMER = 24;
@@ -49,6 +51,8 @@ export interface BranchPlace {
   from: EndPlace;
   to: EndPlace;
   middle: Vec;
+  /** Centre of the tap position's text, beside the symbol. */
+  tap: Vec;
 }
 
 export interface NodePlace {
@@ -87,6 +91,12 @@ function labelDistance(r: Run, unit: number): number {
   return fixed * unit + extent(r.u, LABEL_W * unit, LABEL_H * unit) / 2;
 }
 
+/** To the right of the run, so that the text never lies on its own line. */
+function beside(middle: Vec, u: Vec, unit: number): Vec {
+  const side = -u.y >= 0 ? 1 : -1;
+  return { x: middle.x + (Math.abs(u.y) * 18 + 5) * unit, y: middle.y + u.x * 18 * side * unit };
+}
+
 const grow = (rect: Rect, by: number): Rect => ({ x: rect.x - by, y: rect.y - by, w: rect.w + 2 * by, h: rect.h + 2 * by });
 
 export function layout(network: Network, view: View, size: { w: number; h: number }, unit: number): Layout {
@@ -105,6 +115,7 @@ export function layout(network: Network, view: View, size: { w: number; h: numbe
       from: end(r, false, unit),
       to: end(r, true, unit),
       middle: along(r, r.length / 2),
+      tap: beside(along(r, r.length / 2), r.u, unit),
     };
   });
   const canvas: Rect = { x: 0, y: 0, w: size.w, h: size.h };
@@ -133,6 +144,7 @@ function placeTexts(network: Network, place: Layout, visible: number[]): void {
       (reverse ? branch.to : branch.from).label = spot;
     }
     if (half > 0) taken.push(centred(branch.middle, half * 2, half * 2));
+    if (network.branches[index]?.tap_point != null) taken.push(centred(branch.tap, TAP_W * unit, TAP_H * unit));
     for (const end of [branch.from, branch.to]) {
       taken.push(centred(end.disconnector, DISCONNECTOR * unit, DISCONNECTOR * unit));
       taken.push(centred(end.breaker, BREAKER * unit, BREAKER * unit));
@@ -142,10 +154,18 @@ function placeTexts(network: Network, place: Layout, visible: number[]): void {
   const lines = branches.map((branch): [Vec, Vec] => [branch.run.a, branch.run.b]);
   for (const index of visible) {
     const node = nodes[index] as NodePlace;
-    const h = blockLines(network, index) * BLOCK_LINE * unit;
-    const places = besides(node.at, (NODE / 2 + 5) * unit, BLOCK_W * unit, h);
-    node.block = choose(places, taken, lines, { x: 0, y: 0, w: size.w, h: size.h });
-    taken.push(node.block);
+    const near = (NODE / 2 + 5) * unit;
+    // Where all lines do not fit, the name alone may; where that does not fit either, zooming in brings it.
+    for (const count of [blockLines(network, index), 1]) {
+      const h = count * BLOCK_LINE * unit;
+      // The second ring clears the power text of a steep line, which is wider than the node.
+      const places = [near, near * 2.1].flatMap((gap) => besides(node.at, gap, BLOCK_W * unit, h));
+      const best = choose(places, taken, lines, { x: 0, y: 0, w: size.w, h: size.h });
+      if (taken.some((other) => overlaps(best, other))) continue;
+      node.block = best;
+      taken.push(best);
+      break;
+    }
   }
   const side = BADGE * 2 * unit;
   const off = NODE / 2 + BADGE + 3;
