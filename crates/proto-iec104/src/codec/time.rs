@@ -49,7 +49,8 @@ impl Cp56Time2a {
     pub fn to_utc(self, zone: &Zone) -> Option<UtcStamp> {
         let [low, high, minute, hour, day, month, year] = self.0;
         let millis = u16::from_le_bytes([low, high]);
-        let year = i16::from(year & 0x7F);
+        // Some stations count from 1900 (109 for 2009, as captures show); the standard ends at 99.
+        let year = i16::from(year & 0x7F) % 100;
         let century = if year < i16::from(Self::CENTURY_PIVOT) { 2000 } else { 1900 };
         let civil = Civil {
             year: century + year,
@@ -131,6 +132,8 @@ mod tests {
         check([0, 0, 60, 0, 1, 1, 24], "UTC", None);
         check([0x60, 0xEA, 0, 0, 1, 1, 24], "UTC", None);
         check([0xFF; 7], "UTC", None);
+        // A station that counts years from 1900: 0x6D is 2009.
+        check([0, 0, 0, 0, 1, 1, 0x6D], "UTC", Some(1_230_768_000_000_000));
     }
 
     proptest! {
