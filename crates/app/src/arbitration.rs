@@ -71,17 +71,26 @@ pub struct Verdict {
     pub decision: Decision,
 }
 
-/// Decides over the proposals of one cycle. `held` names points on which something stronger stands, with the reason:
-/// an operator's open command, a hold tag. O(n log n); equal priorities keep the order in which they came.
-pub fn arbitrate(mut proposals: Vec<Proposal>, held: &HashMap<PointId, String>, now: Mono) -> Vec<Verdict> {
+/// Something that stands on a point already.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// Proposals of this priority and weaker ones lose.
+    pub priority: Priority,
+    /// What the losers are told.
+    pub reason: String,
+}
+
+/// Decides over the proposals of one cycle. `held` names the points on which something stands: an open command, which
+/// nothing overtakes, or an operator's wish. O(n log n); equal priorities keep the order in which they came.
+pub fn arbitrate(mut proposals: Vec<Proposal>, held: &HashMap<PointId, Hold>, now: Mono) -> Vec<Verdict> {
     proposals.sort_by_key(|proposal| proposal.priority);
     let mut taken: HashMap<PointId, (Priority, String)> = HashMap::new();
     let mut decide = |proposal: &Proposal| {
         if proposal.expires <= now {
             return Decision::Expired;
         }
-        if let Some(why) = held.get(&proposal.target).filter(|_| proposal.priority > Priority::SafetyLimit) {
-            return Decision::Rejected(why.clone());
+        if let Some(hold) = held.get(&proposal.target).filter(|hold| proposal.priority >= hold.priority) {
+            return Decision::Rejected(hold.reason.clone());
         }
         if let Some((priority, winner)) = taken.get(&proposal.target) {
             return Decision::Rejected(format!("{winner} has the point at priority {}", priority.name()));
@@ -114,8 +123,9 @@ mod tests {
         }
     }
 
-    fn check(proposals: Vec<Proposal>, held: &[u32], now: u64, expected: &[(&str, bool)]) {
-        let held = held.iter().map(|id| (PointId(*id), "an operator's command is open".to_owned())).collect();
+    fn check(proposals: Vec<Proposal>, held: &[(u32, Priority)], now: u64, expected: &[(&str, bool)]) {
+        let hold = |priority| Hold { priority, reason: "an operator has it".to_owned() };
+        let held = held.iter().map(|(id, priority)| (PointId(*id), hold(*priority))).collect();
         let verdicts = arbitrate(proposals, &held, Mono::from_nanos(now));
         let seen: Vec<(&str, bool)> = verdicts
             .iter()
@@ -138,8 +148,15 @@ mod tests {
     fn an_operator_stands_above_contract_and_cost_but_not_above_safety() {
         let both =
             vec![proposal("cost", 1, Priority::Economics), proposal("limit", 1, Priority::SafetyLimit)];
-        check(both, &[1], 0, &[("limit", true), ("cost", false)]);
-        check(vec![proposal("cost", 1, Priority::Economics)], &[1], 0, &[("cost", false)]);
+        let operator = [(1, Priority::Operator)];
+        check(both, &operator, 0, &[("limit", true), ("cost", false)]);
+        check(vec![proposal("cost", 1, Priority::Economics)], &operator, 0, &[("cost", false)]);
+    }
+
+    #[test]
+    fn nothing_overtakes_an_open_command() {
+        let busy = [(1, Priority::Protection)];
+        check(vec![proposal("limit", 1, Priority::SafetyLimit)], &busy, 0, &[("limit", false)]);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 mod arbitration;
 mod image;
 
-pub use arbitration::{Decision, Priority, Proposal, Verdict, arbitrate};
+pub use arbitration::{Decision, Hold, Priority, Proposal, Verdict, arbitrate};
 pub use image::{BranchImage, BusImage, EstimateImage, EstimateState, PointImage, ProcessImage};
 
 /// An application: pure, deterministic, one call per cycle.

@@ -37,7 +37,7 @@ impl Default for PlanOptions {
     fn default() -> Self {
         Self {
             analog_stale_after: Duration::from_secs(10),
-            discrete_stale_after: Duration::from_secs(30),
+            discrete_stale_after: Duration::from_secs(25),
             counter_stale_after: Duration::from_secs(300),
             deadband: 0.0005,
             hysteresis: 0.002,

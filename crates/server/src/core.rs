@@ -12,13 +12,14 @@ use crate::proposals::ProposalLog;
 use crate::recorder::Recorder;
 use crate::views;
 use app::{
-    Application, Decision, EstimateImage, EstimateState, PointImage, ProcessImage, Verdict, arbitrate,
+    Application, Decision, EstimateImage, EstimateState, Hold, PointImage, Priority, ProcessImage, Verdict,
+    arbitrate,
 };
 use gateway::{Gateway, LinkIdx};
 use scada::alarm::AlarmKind;
 use scada::centre::{Centre, Changes};
 use scada::event::{EventKind, Severity};
-use scada::gate::{Order, Origin, Outgoing};
+use scada::gate::{CommandRecord, Order, Origin, Outgoing};
 use security::{Areas, Principal, PrincipalKind, Role};
 use signal::{PointId, Refusal, Request, SessionEvent};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -37,6 +38,8 @@ const MAX_BATCH: usize = 4_096;
 const MAX_RECORDS: usize = 1_000;
 /// A link that has not come up this long after the start is an alarm.
 const FIRST_CONTACT: Duration = Duration::from_secs(10);
+/// Consecutive cycles after which a bad measurement is an alarm.
+const BAD_CYCLES: u32 = 3;
 /// Pause between tries of a store that does not write.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Source that the estimator's alarms are about.
@@ -60,6 +63,8 @@ pub(crate) struct Core {
     pub(crate) hub: Hub,
     pub(crate) estimator: Option<Estimator>,
     pub(crate) holding: HashMap<String, String>,
+    /// Consecutive cycles in which a measurement was removed as bad.
+    pub(crate) bad_cycles: HashMap<PointId, u32>,
     pub(crate) store_down: bool,
     pub(crate) backlog: VecDeque<Record>,
     pub(crate) retry_at: Mono,
@@ -283,18 +288,32 @@ impl Core {
                 }
             }
         }
+        self.judge_measurements(image, at);
+    }
+
+    /// A measurement that stays bad is an alarm; one that is bad for a moment was only caught between two readings.
+    fn judge_measurements(&mut self, image: &EstimateImage, at: Utc) {
         let points = Arc::clone(self.centre.table().points());
-        let bad = |list: &EstimateImage| {
-            list.bad_data.iter().map(|(point, _)| *point).collect::<BTreeSet<PointId>>()
-        };
-        let now_bad = bad(image);
-        for (point, residual) in &image.bad_data {
-            let text =
-                format!("measurement contradicts the others (normalised residual {residual:.1}), not used");
-            self.centre.raise_about(AlarmKind::Estimator, &points[*point].name, Severity::Medium, &text, at);
-        }
-        for point in bad(before).difference(&now_bad) {
+        let now_bad: HashMap<PointId, f64> = image.bad_data.iter().copied().collect();
+        for point in self.bad_cycles.keys().filter(|point| !now_bad.contains_key(point)) {
             self.centre.clear_about(AlarmKind::Estimator, &points[*point].name, at);
+        }
+        self.bad_cycles.retain(|point, _| now_bad.contains_key(point));
+        for (point, residual) in now_bad {
+            let cycles = self.bad_cycles.entry(point).or_default();
+            *cycles += 1;
+            if *cycles == BAD_CYCLES {
+                let text = format!(
+                    "measurement contradicts the others (normalised residual {residual:.1}), not used"
+                );
+                self.centre.raise_about(
+                    AlarmKind::Estimator,
+                    &points[point].name,
+                    Severity::Medium,
+                    &text,
+                    at,
+                );
+            }
         }
     }
 
@@ -332,10 +351,14 @@ impl Core {
         }
     }
 
-    /// Points on which an operator stands: an open command or a hold tag.
-    fn held_points(&self) -> HashMap<PointId, String> {
+    /// Points on which a command is open: one device does one thing at a time.
+    fn held_points(&self) -> HashMap<PointId, Hold> {
         let open = self.centre.gate().iter().filter(|command| command.state.is_open());
-        open.map(|command| (command.point, format!("{} has a command open on it", command.actor))).collect()
+        let hold = |command: &CommandRecord| Hold {
+            priority: Priority::Protection,
+            reason: format!("command {} of {} is open on it", command.id.0, command.actor),
+        };
+        open.map(|command| (command.point, hold(command))).collect()
     }
 
     fn act_on(&mut self, verdict: Verdict, now: Now) {

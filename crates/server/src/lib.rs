@@ -53,6 +53,8 @@ use transport::{
 
 /// Requests that wait for a link.
 const REQUEST_QUEUE: usize = 1_024;
+/// How often the historian's files are looked after.
+const UPKEEP_PERIOD: Duration = Duration::from_secs(60);
 /// How long the first sign-in link is good.
 const FIRST_TOKEN_LIFE: Duration = Duration::from_secs(3_600);
 /// Name of the user that a start on an empty store creates.
@@ -140,7 +142,8 @@ pub async fn start(config: Config, mode: Mode, network: Network, points: PointLi
         drop(lock);
     });
     let http_task = tokio::spawn(serve(listener, shared, shutdown.subscribe()));
-    Ok(Running { address, token, shutdown, tasks: vec![core_task, http_task] })
+    let upkeep_task = tokio::spawn(upkeep(opened.historian, clock, shutdown.subscribe()));
+    Ok(Running { address, token, shutdown, tasks: vec![core_task, http_task, upkeep_task] })
 }
 
 /// The open data directory.
@@ -261,6 +264,7 @@ fn build_core(
         hub: live::Hub::new(),
         estimator: Some(estimator::Estimator::new(Arc::clone(network), points, config.estimation.clone())),
         holding: HashMap::new(),
+        bad_cycles: HashMap::new(),
         store_down: false,
         backlog: VecDeque::new(),
         retry_at: started.mono,
@@ -312,6 +316,22 @@ fn share(
             mode: mode.name().to_owned(),
             started_at: views::stamp(started.utc),
         },
+    }
+}
+
+/// Lets the historian merge its files and drop what is too old.
+async fn upkeep(historian: Arc<Historian>, clock: Clock, mut shutdown: watch::Receiver<bool>) {
+    let mut beat = tokio::time::interval(UPKEEP_PERIOD);
+    loop {
+        tokio::select! {
+            _ = beat.tick() => {}
+            _ = shutdown.changed() => return,
+        }
+        let historian = Arc::clone(&historian);
+        let done = tokio::task::spawn_blocking(move || historian.maintain(clock.now().utc)).await;
+        if let Ok(Err(error)) = done {
+            tracing::error!(%error, "Upkeep of the history failed");
+        }
     }
 }
 

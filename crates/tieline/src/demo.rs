@@ -20,6 +20,8 @@ use transport::Clock;
 const IEEE_14: &str = include_str!("../../../examples/ieee14.m");
 /// How far below the present voltage the band of a regulated bus begins, and above it ends, in p.u.
 const BAND_PU: f64 = 0.015;
+/// Middle of the band: what the IEEE 14-bus case has at bus 9.
+const SET_POINT_PU: f64 = 1.055;
 
 /// Arguments of `tieline demo`.
 #[derive(Args)]
@@ -108,6 +110,7 @@ fn links(stations: &[(String, SocketAddr)]) -> Vec<LinkConfig> {
             protocol: LinkProtocol::Iec104(proto_iec104::Config {
                 endpoints: vec![address.to_string()],
                 common_address,
+                counters_every_s: 60.0,
                 ..proto_iec104::Config::default()
             }),
         })
@@ -120,7 +123,8 @@ fn applications(network: &Network, points: &PointList) -> ApplicationConfig {
         let transformer = &network[index];
         let changer = &network[transformer.ends[0].ratio_tap_changer?];
         let far = network.substation_of(network.node_of(transformer.ends[1].terminal));
-        let regulated = if has_load(network, far) { far } else { loaded_neighbour(network, far)? };
+        let near = network.substation_of(network.node_of(transformer.ends[0].terminal));
+        let regulated = if has_load(network, far) { far } else { loaded_neighbour(network, far, near)? };
         if has_machine(network, regulated) {
             return None;
         }
@@ -131,21 +135,18 @@ fn applications(network: &Network, points: &PointList) -> ApplicationConfig {
         Some(app_voltvar::Regulator {
             substation: network[regulated].name.clone(),
             tap,
-            low_pu: DEMO_SET_POINT_PU - BAND_PU,
-            high_pu: DEMO_SET_POINT_PU + BAND_PU,
+            low_pu: SET_POINT_PU - BAND_PU,
+            high_pu: SET_POINT_PU + BAND_PU,
             higher_step: app_voltvar::HigherStep::Lowers,
             min_step: changer.low_step,
             max_step: changer.high_step,
             delay_s: 5.0,
-            settle_s: 2.0,
+            settle_s: 4.0,
         })
     });
     let regulator: Vec<_> = regulators.collect();
     ApplicationConfig { volt_var: (!regulator.is_empty()).then_some(app_voltvar::Config { regulator }) }
 }
-
-/// Middle of the band: what the IEEE 14-bus case has at bus 9.
-const DEMO_SET_POINT_PU: f64 = 1.055;
 
 fn place(network: &Network, equipment: Equipment) -> Option<SubstationIdx> {
     let terminal = *network.terminals_of(equipment).first()?;
@@ -161,9 +162,9 @@ fn has_machine(network: &Network, at: SubstationIdx) -> bool {
         .any(|m| place(network, Equipment::Machine(m)) == Some(at))
 }
 
-/// A substation with load and without machine next to one that has none, e.g. beyond the star point of a
-/// three-winding transformer.
-fn loaded_neighbour(network: &Network, at: SubstationIdx) -> Option<SubstationIdx> {
+/// A substation with load and without machine next to one that has none, other than `near`: what lies beyond the star
+/// point of a three-winding transformer.
+fn loaded_neighbour(network: &Network, at: SubstationIdx, near: SubstationIdx) -> Option<SubstationIdx> {
     let lines = network.lines().iter().map(|line| line.terminals);
     let transformers = network.transformers().iter().map(|t| [t.ends[0].terminal, t.ends[1].terminal]);
     lines
@@ -172,7 +173,9 @@ fn loaded_neighbour(network: &Network, at: SubstationIdx) -> Option<SubstationId
             let [one, other] = ends.map(|terminal| network.substation_of(network.node_of(terminal)));
             if one == at { Some(other) } else { (other == at).then_some(one) }
         })
-        .find(|neighbour| has_load(network, *neighbour) && !has_machine(network, *neighbour))
+        .find(|neighbour| {
+            *neighbour != near && has_load(network, *neighbour) && !has_machine(network, *neighbour)
+        })
 }
 
 /// A directory that goes with the demonstration.
