@@ -110,7 +110,7 @@ export const S = {
       red: "loading above 100 %",
       dead: "de-energised",
     },
-    marks: "≈ estimated · ○ old · ? questionable · × invalid. An arrow shows the direction of active power. G L Q: machine, load, shunt; positive out of the busbar.",
+    marks: "≈ estimated · ○ old · ? questionable · × invalid. An arrow shows the direction of active power. G machine, L load, Q shunt.",
     substations: "Substations",
     branches: "Branches",
     substation: "Substation",

@@ -293,11 +293,13 @@ function drawBlock(ctx: Context, picture: Picture, rect: Rect, name: string, sce
   const left = rect.x + 2 * unit;
   const row = (i: number): Vec => ({ x: left, y: rect.y + line * (i + 0.5) });
   write(ctx, clip(ctx, name, rect.w - 2 * unit, `bold ${12 * unit}px ${FONT}`), row(0), `bold ${12 * unit}px ${FONT}`, palette.text, "left");
-  if (rect.h < line * 2) return;
+  const rows = Math.round(rect.h / line);
+  if (rows < 2) return;
   if (scene.dead) pair(ctx, picture, row(1), "dead", "", palette.muted);
   else pair(ctx, picture, row(1), fixed(scene.pu, 4), " p.u.", scene.pu === null ? palette.muted : palette.text);
+  if (rows < 3) return;
   pair(ctx, picture, row(2), marked(scene.kv), " kV", scene.kv.trust === "good" ? palette.text : palette.muted);
-  scene.injections.slice(0, 3).forEach((injection, i) => {
+  scene.injections.slice(0, rows - 3).forEach((injection, i) => {
     const colour = injection.shown.trust === "good" ? palette.text : palette.muted;
     pair(ctx, picture, row(3 + i), `${injection.letter} ${marked(injection.shown)}`, ` ${injection.unit}`, colour);
   });

@@ -156,7 +156,7 @@ function placeTexts(network: Network, place: Layout, visible: number[]): void {
     const node = nodes[index] as NodePlace;
     const near = (NODE / 2 + 5) * unit;
     // Where all lines do not fit, the name alone may; where that does not fit either, zooming in brings it.
-    for (const count of [blockLines(network, index), 1]) {
+    for (const count of [blockLines(network, index), 3, 2, 1]) {
       const h = count * BLOCK_LINE * unit;
       // The second ring clears the power text of a steep line, which is wider than the node.
       const places = [near, near * 2.1].flatMap((gap) => besides(node.at, gap, BLOCK_W * unit, h));

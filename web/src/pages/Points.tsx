@@ -146,9 +146,9 @@ function PointTable({ rows, current, onCurrent, empty }: TableProps) {
     { key: "quality", title: S.points.columns.quality, width: "9rem", render: (p) => <Quality trust={read(p.id).trust} /> },
     { key: "age", title: S.points.columns.age, width: "5.5rem", className: "num", render: (p) => age(read(p.id).age_s) },
     { key: "time", title: S.points.columns.time, width: "14.6rem", className: "time", render: (p) => stamp(read(p.id).t, zone, true) },
-    { key: "substation", title: S.points.columns.substation, width: "9rem", className: "ellipsis", render: (p) => p.substation },
-    { key: "link", title: S.points.columns.link, width: "8rem", className: "ellipsis", render: (p) => p.link },
-    { key: "address", title: S.points.columns.address, width: "6rem", className: "num", render: (p) => p.address },
+    { key: "substation", title: S.points.columns.substation, width: "7.5rem", className: "ellipsis", render: (p) => p.substation },
+    { key: "link", title: S.points.columns.link, width: "6.5rem", className: "ellipsis", render: (p) => p.link },
+    { key: "address", title: S.points.columns.address, width: "11.5rem", className: "ellipsis", render: (p) => p.address },
     {
       key: "marks",
       title: S.points.columns.marks,

@@ -52,7 +52,7 @@ function SubstationPanel({ grid, index, now, testIds }: { grid: Grid; index: num
   if (substation === undefined || now === undefined) return null;
   const alarms = [...store.alarms.values()].filter((a) => a.substation === substation.name || a.substation === substation.id);
   const connected = grid.branches.flatMap((branch, i) => (branch.from === index || branch.to === index ? [{ branch, i }] : []));
-  const measured = substation.equipment.flatMap((e) => power(e.p_point, e.q_point, e.name));
+  const measured = substation.equipment.flatMap((e) => power(e.p_point, e.q_point, within(e.name, substation.name)));
   return (
     <>
       <Head kind={S.network.substation} name={substation.name} extra={kv(substation.base_kv)} />
@@ -81,7 +81,7 @@ function SubstationPanel({ grid, index, now, testIds }: { grid: Grid; index: num
       <Measurements list={measured} />
       <Switches
         title={S.network.switches}
-        list={substation.switches.flatMap((s) => (s.point === null ? [] : [{ id: s.point, name: s.name }]))}
+        list={substation.switches.flatMap((s) => (s.point === null ? [] : [{ id: s.point, name: within(s.name, substation.name) }]))}
         testIds={testIds}
       />
       <h3>{S.network.branches}</h3>
@@ -177,6 +177,9 @@ interface Named {
   id: number;
   name: string;
 }
+
+/** Names of a substation's equipment often begin with its own; the heading says that already. */
+const within = (name: string, place: string): string => (name.startsWith(`${place}/`) ? name.slice(place.length + 1) : name);
 
 /** The full name of a point repeats its place; under the heading of that place the quantity is enough. */
 function power(p: number | null, q: number | null, of: string): Named[] {

@@ -23,7 +23,11 @@ export function LinkTable({ short = false }: { short?: boolean }) {
           {!short && <th scope="col">{c.protocol}</th>}
           <th scope="col">{c.state}</th>
           {!short && <th scope="col">{c.endpoint}</th>}
-          {!short && <th scope="col">{c.since}</th>}
+          {!short && (
+            <th scope="col" style={{ width: "13.5rem" }}>
+              {c.since}
+            </th>
+          )}
           <th scope="col" className="num">{c.rx}</th>
           <th scope="col" className="num">{c.tx}</th>
           <th scope="col" className="num">{c.faults}</th>

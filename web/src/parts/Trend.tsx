@@ -3,7 +3,7 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Point } from "../api";
-import { clock, day, quantity, type Zone } from "../format";
+import { clock, day, fixed, type Zone } from "../format";
 import { PALETTES } from "../network/palette";
 import { type Shade, shade, useCell, useZone } from "../state";
 import { S } from "../strings";
@@ -149,7 +149,7 @@ function options(
 function label(value: number, unit: string, step: number): string {
   if (unit === "") return String(Number(value.toFixed(6)));
   const decimals = Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) - 1e-9)));
-  return decimals <= 1 ? quantity(value, unit).replace(/[.,]0+$/, "") : value.toFixed(decimals);
+  return fixed(value, decimals);
 }
 
 function tick(t: number, before: number | undefined, zone: Zone): string {

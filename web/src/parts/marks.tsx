@@ -77,11 +77,13 @@ export function ValueText({ reading, kind, unit }: { reading: Reading; kind: str
 /** Symbol and word of a switch; the word is what tests and screen readers read. */
 export function SwitchState({ reading, testId }: { reading: Reading; testId?: string | undefined }) {
   const state: Position = position(reading);
+  // A double point under way or at fault says so itself ("intermediate").
+  const word = state === "unknown" && reading.trust !== "invalid" && /[a-z]/i.test(reading.text) ? reading.text : S.position[state];
   return (
     <span className={`switch switch-${state} value-${reading.trust}`}>
       <SwitchGlyph state={state} stale={reading.trust === "stale"} />
       <span data-testid={testId} data-trust={reading.trust}>
-        {S.position[state]}
+        {word}
       </span>
       {reading.trust !== "good" && <TrustMark trust={reading.trust} />}
     </span>
