@@ -205,6 +205,8 @@ export interface Substation {
   x: number;
   y: number;
   base_kv: number;
+  low_pu: number | null;
+  high_pu: number | null;
   voltage_point: number | null;
   switches: Switch[];
   equipment: Equipment[];

@@ -42,6 +42,10 @@ pub struct SubstationView {
     pub y: f64,
     /// Base voltage, line to line.
     pub base_kv: f64,
+    /// Lower operating limit of the voltage in p.u., if one is set.
+    pub low_pu: Option<f64>,
+    /// Upper operating limit of the voltage in p.u., if one is set.
+    pub high_pu: Option<f64>,
     /// Point of the busbar voltage.
     pub voltage_point: Option<u32>,
     /// Its switches.

@@ -3,7 +3,7 @@
 use api::{BranchEndView, BranchView, EquipmentView, NetworkView, SubstationView, SwitchView};
 use model::{
     Equipment, LineIdx, LoadIdx, MachineIdx, MeasurementRole, Network, ShuntIdx, SubstationIdx, SwitchIdx,
-    SwitchKind, TapChangerIdx, TerminalIdx, TransformerIdx,
+    SwitchKind, TapChangerIdx, TerminalIdx, TransformerIdx, VoltageLevel,
 };
 use signal::PointList;
 use std::collections::HashMap;
@@ -46,12 +46,18 @@ fn substation(network: &Network, points: &Points, index: SubstationIdx) -> Subst
     let entry = &network[index];
     let busbar = network.busbars().iter().find(|busbar| place(network, busbar.terminal) == index);
     let node = busbar.map(|busbar| network.node_of(busbar.terminal));
+    let level = node.map(|node| network.voltage_level_of(node));
+    let limit_pu = |limit: fn(&VoltageLevel) -> Option<f64>| {
+        level.and_then(|level| limit(level).map(|limit_kv| limit_kv / level.nominal_kv))
+    };
     SubstationView {
         id: entry.mrid.to_string(),
         name: entry.name.clone(),
         x: entry.x,
         y: entry.y,
-        base_kv: node.map_or(0.0, |node| network.voltage_level_of(node).nominal_kv),
+        base_kv: level.map_or(0.0, |level| level.nominal_kv),
+        low_pu: limit_pu(|level| level.low_voltage_limit_kv),
+        high_pu: limit_pu(|level| level.high_voltage_limit_kv),
         voltage_point: node.and_then(|node| points.of(MeasurementRole::BusbarVoltage(node))),
         switches: switches(network, points, index),
         equipment: equipment(network, points, index),

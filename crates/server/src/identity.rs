@@ -167,7 +167,6 @@ impl Identity {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "an audit record has that many fields, all of them text")]
 fn audit_entry(
     time: Utc,
     who: &str,

@@ -101,6 +101,8 @@ const substation = (x: number, y: number): Substation => ({
   x,
   y,
   base_kv: 132,
+  low_pu: null,
+  high_pu: null,
   voltage_point: null,
   switches: [],
   equipment: [],

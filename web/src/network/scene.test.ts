@@ -20,8 +20,8 @@ const GRID: Network = {
   base_mva: 100,
   frequency_hz: 50,
   substations: [
-    { id: "_a", name: "A", x: 0, y: 0, base_kv: 110, voltage_point: 30, switches: [], equipment: [{ name: "G1", kind: "machine", p_point: 20, q_point: null }] },
-    { id: "_b", name: "B", x: 1, y: 0, base_kv: 110, voltage_point: null, switches: [], equipment: [{ name: "L1", kind: "load", p_point: 21, q_point: null }] },
+    { id: "_a", name: "A", x: 0, y: 0, base_kv: 110, low_pu: null, high_pu: null, voltage_point: 30, switches: [], equipment: [{ name: "G1", kind: "machine", p_point: 20, q_point: null }] },
+    { id: "_b", name: "B", x: 1, y: 0, base_kv: 110, low_pu: null, high_pu: null, voltage_point: null, switches: [], equipment: [{ name: "L1", kind: "load", p_point: 21, q_point: null }] },
   ],
   branches: [
     { id: "_l", name: "L", kind: "line", from: 0, to: 1, rate_mva: 100, base_kv: 110, from_end: end(1, 11, 12), to_end: end(2, 13, 14), tap_point: null },
@@ -65,6 +65,11 @@ const branch = (points: Points, estimate: Estimate | null = ESTIMATE, linked = t
 describe("bands", () => {
   const voltages: [number | null, string][] = [[null, "unknown"], [0.9499, "low"], [0.95, "normal"], [1.05, "normal"], [1.0501, "high"]];
   it.each(voltages)("%s p.u. is %s", (pu, band) => expect(voltageBand(pu)).toBe(band));
+  it("a substation's own limits go first", () => {
+    expect(voltageBand(1.09, { low_pu: 0.94, high_pu: 1.1 })).toBe("normal");
+    expect(voltageBand(1.01, { low_pu: 1.02, high_pu: null })).toBe("low");
+    expect(voltageBand(1.06, { low_pu: 0.94, high_pu: null })).toBe("high");
+  });
   const loadings: [number | null, string][] = [[null, "unknown"], [79.9, "normal"], [80, "amber"], [100, "amber"], [100.1, "red"]];
   it.each(loadings)("%s %% is %s", (percent, band) => expect(loadingBand(percent)).toBe(band));
 });

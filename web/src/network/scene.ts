@@ -3,6 +3,7 @@ import type { Alarm, Branch, BranchEnd, BranchResult, BusResult, Estimate, Netwo
 import { fixed } from "../format";
 import { type Position, position, type Reading, type Trust } from "../live/reading";
 
+/** Band of a substation that has no operating limits of its own. */
 export const VOLTAGE_LOW_PU = 0.95;
 export const VOLTAGE_HIGH_PU = 1.05;
 export const LOADING_AMBER = 80;
@@ -69,10 +70,10 @@ export interface Scene {
 
 export type Read = (id: number | null | undefined) => Reading;
 
-export function voltageBand(pu: number | null): Band {
+export function voltageBand(pu: number | null, limits?: { low_pu: number | null; high_pu: number | null }): Band {
   if (pu === null) return "unknown";
-  if (pu < VOLTAGE_LOW_PU) return "low";
-  return pu > VOLTAGE_HIGH_PU ? "high" : "normal";
+  if (pu < (limits?.low_pu ?? VOLTAGE_LOW_PU)) return "low";
+  return pu > (limits?.high_pu ?? VOLTAGE_HIGH_PU) ? "high" : "normal";
 }
 
 export function loadingBand(percent: number | null): LoadingBand {
@@ -196,7 +197,7 @@ export function scene(network: Network, estimate: Estimate | null, alarms: Itera
       pu,
       pus: list.map((bus) => ({ name: bus.name, vm_pu: live ? bus.vm_pu : null, energised: bus.energised })),
       kv: shown(read(substation.voltage_point), null, 1),
-      band: dead[index] === true ? "unknown" : voltageBand(pu),
+      band: dead[index] === true ? "unknown" : voltageBand(pu, substation),
       dead: dead[index] === true,
       alarm: alarm?.priority ?? null,
       unacknowledged: alarm?.unacknowledged ?? false,

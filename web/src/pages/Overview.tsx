@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
-import type { Estimate, Network, Status } from "../api";
+import type { Estimate, Network, Status, Substation } from "../api";
 import { age, clock, count, fixed } from "../format";
 import { loadingBand, usable, voltageBand } from "../network/scene";
 import { Chip, PriorityMark, type Tone } from "../parts/marks";
@@ -114,7 +114,7 @@ function Tiles({ grid, estimate, status }: { grid: Network | null; estimate: Est
         value={fixed(voltage?.value, 4)}
         unit="p.u."
         note={voltage?.name ?? S.none}
-        mark={<BandMark band={voltageBand(voltage?.value ?? null)} />}
+        mark={<BandMark band={voltageBand(voltage?.value ?? null, voltage === undefined ? undefined : grid?.substations[voltage.index])} />}
         {...(voltage === undefined ? {} : { onClick: () => go("network", "substation", voltage.index) })}
       />
       <Tile
@@ -158,15 +158,15 @@ function RankList({ grid, estimate, kind }: { grid: Network | null; estimate: Es
   return (
     <ol className="ranks">
       {rows.map((row) => (
-        <Rank key={`${row.index}-${row.name}`} row={row} kind={kind} />
+        <Rank key={`${row.index}-${row.name}`} row={row} kind={kind} limits={grid.substations[row.index]} />
       ))}
     </ol>
   );
 }
 
 /** Half of the bar is a deviation of 10 %; for loadings the whole bar is 100 %. */
-function Rank({ row, kind }: { row: Ranked; kind: "voltage" | "loading" }) {
-  const band = kind === "voltage" ? voltageBand(row.value) : loadingBand(row.value);
+function Rank({ row, kind, limits }: { row: Ranked; kind: "voltage" | "loading"; limits: Substation | undefined }) {
+  const band = kind === "voltage" ? voltageBand(row.value, limits) : loadingBand(row.value);
   const share = kind === "voltage" ? Math.max(-1, Math.min(1, (row.value - 1) / 0.1)) : Math.min(1, row.value / 100);
   const bar = kind === "voltage" ? { left: `${share < 0 ? 50 + share * 50 : 50}%`, width: `${Math.abs(share) * 50}%` } : { left: "0", width: `${share * 100}%` };
   return (

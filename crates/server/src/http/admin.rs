@@ -59,7 +59,7 @@ pub(crate) async fn live(
     let client = Client {
         core: shared.core.clone(),
         hub: shared.hub.clone(),
-        clock: shared.clock.clone(),
+        clock: shared.clock,
         scope: scope(&shared, &signed),
         revoked: signed.0.revoked.clone(),
     };
