@@ -240,7 +240,9 @@ impl Core {
         if let Some(link) = self.gateway.links().get(link.at()) {
             let text = format!("the session of link {} failed and starts anew: {what}", link.name);
             let name = Arc::clone(&link.name);
+            // It has no end of its own: it stays listed until somebody has seen it.
             self.centre.raise_about(AlarmKind::System, &name, Severity::High, &text, now.utc);
+            self.centre.clear_about(AlarmKind::System, &name, now.utc);
         }
     }
 

@@ -31,9 +31,6 @@ use utoipa_axum::routes;
 
 /// Largest request body.
 const MAX_BODY: usize = 64 * 1024;
-/// Everything from here, nothing inline, nothing framed.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self'; img-src 'self' data:; object-src 'none'; \
-     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// What handlers share.
 #[derive(Clone)]
@@ -75,7 +72,7 @@ pub(crate) fn router(shared: Shared) -> Router {
     api.route("/api/v1/openapi.json", axum::routing::get(serve_document))
         .fallback(page::serve)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(fixed(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(fixed(header::CONTENT_SECURITY_POLICY, web::CONTENT_SECURITY_POLICY))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
         .layer(fixed(header::CACHE_CONTROL, "no-store"))

@@ -34,6 +34,7 @@ use anyhow::{Context as _, Result};
 use gateway::Gateway;
 use historian::Historian;
 use model::Network;
+use scada::alarm::AlarmKind;
 use scada::centre::{Centre, Restored};
 use scada::event::{EventKind, Severity};
 use security::{Areas, Principal, PrincipalKind, Role};
@@ -276,18 +277,29 @@ fn build_core(
 fn report_start(core: &mut Core, opened: &Opened) -> Result<()> {
     let now = core.started;
     core.centre.record(now.utc, EventKind::System, Severity::Info, "centre", "started".to_owned());
+    clear_own_alarms(core, now.utc);
     if let store::AuditState::Broken(what) = &opened.recovery.audit {
         let text = format!("audit chain is broken, commands are stopped: {what:?}");
-        core.centre.raise_about(scada::alarm::AlarmKind::System, "audit", Severity::Critical, &text, now.utc);
+        core.centre.raise_about(AlarmKind::System, "audit", Severity::Critical, &text, now.utc);
     }
     if opened.damaged > 0 {
         let text = format!("{} damaged parts of the history were set aside", opened.damaged);
-        core.centre.raise_about(scada::alarm::AlarmKind::System, "historian", Severity::High, &text, now.utc);
+        core.centre.raise_about(AlarmKind::System, "historian", Severity::High, &text, now.utc);
     }
     let lost = opened.store.commands()?;
     core::report_lost_commands(core, &lost, now);
     opened.store.append(lost.iter().map(|command| store::Record::DropCommand(command.id)).collect())?;
     Ok(())
+}
+
+/// Conditions of the platform itself do not outlive it; what still holds is raised again.
+fn clear_own_alarms(core: &mut Core, at: Utc) {
+    let own = |alarm: &&scada::alarm::Alarm| matches!(alarm.kind, AlarmKind::Estimator | AlarmKind::System);
+    let restored: Vec<(AlarmKind, String)> =
+        core.centre.alarms().iter().filter(own).map(|alarm| (alarm.kind, alarm.source.clone())).collect();
+    for (kind, source) in restored {
+        core.centre.clear_about(kind, &source, at);
+    }
 }
 
 fn share(

@@ -145,6 +145,8 @@ pub(crate) struct Client {
     pub(crate) scope: Scope,
     /// Becomes true when the session of the client has ended.
     pub(crate) revoked: tokio::sync::watch::Receiver<bool>,
+    /// When the session ends by its age.
+    pub(crate) expires: timebase::Utc,
 }
 
 impl Client {
@@ -174,6 +176,8 @@ impl Client {
         seq: &mut u64,
     ) -> Result<(), axum::Error> {
         let mut gathered = Gathered::default();
+        let end = tokio::time::sleep(self.expires.since(self.clock.now().utc));
+        tokio::pin!(end);
         let mut tick = tokio::time::interval(FRAME_PERIOD);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -191,6 +195,7 @@ impl Client {
                     None => return Err(axum::Error::new(crate::core::Gone)),
                     Some(message) => answer(socket, message?).await?,
                 },
+                () = &mut end => return Err(axum::Error::new(crate::core::Gone)),
                 Ok(()) = self.revoked.changed() => return Err(axum::Error::new(crate::core::Gone)),
             }
         }

@@ -42,6 +42,10 @@ fn faults_of_a_configuration_name_their_line() {
     check(&format!("{whole}[http]\nlissten = \"127.0.0.1:1\"\n"), Some(6), "unknown field `lissten`");
     check(&format!("{whole}[http]\nlisten = \"0.0.0.0:80\"\n"), None, "not a loopback address");
     check(&format!("{whole}[cycle]\nperiod_s = 0.0\n"), None, "cycle.period_s");
-    check(&format!("{whole}[[link]]\nname = \"S1\"\nprotocol.iec104 = {{ endpointz = [] }}\n"), Some(7), "endpointz");
+    check(
+        &format!("{whole}[[link]]\nname = \"S1\"\nprotocol.iec104 = {{ endpointz = [] }}\n"),
+        Some(7),
+        "endpointz",
+    );
     check("[data]\ndirectory = \"d\"\n", Some(1), "network");
 }

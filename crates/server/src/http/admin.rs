@@ -62,6 +62,7 @@ pub(crate) async fn live(
         clock: shared.clock,
         scope: scope(&shared, &signed),
         revoked: signed.0.revoked.clone(),
+        expires: signed.0.expires,
     };
     Ok(upgrade.max_message_size(MAX_CLIENT_MESSAGE).on_upgrade(|socket| client.serve(socket)))
 }

@@ -15,7 +15,7 @@ pub(crate) async fn serve(uri: Uri, headers: HeaderMap) -> Response {
         return (StatusCode::NOT_FOUND, "no such file\n").into_response();
     };
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
-    let fixed = [(header::ETAG, asset.etag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    let fixed = [(header::ETAG, asset.etag.clone()), (header::CACHE_CONTROL, web::CACHE_CONTROL.to_owned())];
     if known == Some(asset.etag.as_str()) {
         return (StatusCode::NOT_MODIFIED, fixed).into_response();
     }
