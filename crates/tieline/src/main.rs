@@ -6,6 +6,8 @@
 mod admin;
 mod centre;
 mod demo;
+mod files;
+mod study;
 mod twin;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +30,16 @@ enum Command {
     Run(centre::RunArgs),
     /// Start a simulated field, or let something go wrong in a running one.
     Twin(twin::TwinArgs),
+    /// Calculate on files: power flow, state estimation.
+    Study(study::StudyArgs),
+    /// Tell whether a network is ready for studies and for a centre, and what would help.
+    Check(files::CheckArgs),
+    /// Read a network in one format and write it in another, with a loss report.
+    Convert(files::ConvertArgs),
+    /// Write the points that a network has by rule.
+    Points(files::PointsArgs),
+    /// Tell what a capture or a piece of hex says, frame by frame.
+    Decode(files::DecodeArgs),
     /// Users of a centre that is not running.
     User(admin::UserArgs),
     /// Tokens of a centre that is not running.
@@ -56,6 +68,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::command(args),
         Command::Run(args) => centre::command(&args),
         Command::Twin(args) => twin::command(args),
+        Command::Study(args) => study::command(args),
+        Command::Check(args) => files::check(&args),
+        Command::Convert(args) => files::convert(&args),
+        Command::Points(args) => files::points(&args),
+        Command::Decode(args) => files::decode(&args),
         Command::User(args) => admin::user(args),
         Command::Token(args) => admin::token(args),
         Command::Audit(args) => admin::audit(args),

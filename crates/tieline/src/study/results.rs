@@ -1,0 +1,185 @@
+//! Solutions → tables, one row per row of the case in its order. Names and signs are those of pandapower.
+//!
+//! ```text
+//! bus:     p_mw = demand of loads and shunts - generation          (res_bus.p_mw: positive is drawn)
+//!          p_mw + Σ p_from_mw + Σ p_to_mw of its branches = 0
+//! branch:  p_from_mw, p_to_mw = power out of the bus into the branch, pl_mw = p_from_mw + p_to_mw
+//!          loading_percent = 100 · max(|S_from|, |S_to|) / rateA
+//! machine: p_mw, q_mvar = delivered
+//! ```
+
+use powerflow::Solution;
+use topology::calc::{BranchFlow, BusIdx, BusKind, Voltages};
+
+use super::network::StudyNetwork;
+use super::table::{Column, Table};
+
+/// What a solver gives per bus and branch of the grid.
+pub(crate) struct State<'a> {
+    pub(crate) voltages: &'a Voltages,
+    pub(crate) flows: &'a [BranchFlow],
+    pub(crate) p_injection_pu: &'a [f64],
+    pub(crate) q_injection_pu: &'a [f64],
+}
+
+/// Voltage and power of every bus.
+pub(crate) fn buses(network: &StudyNetwork, state: &State<'_>) -> Table {
+    let per_bus = |figure: &dyn Fn(BusIdx) -> f64| -> Vec<f64> {
+        network.map.buses.iter().map(|bus| bus.map_or(f64::NAN, figure)).collect()
+    };
+    let base = network.grid.base_mva;
+    let square = |bus: BusIdx| state.voltages.vm_pu[bus.at()].powi(2);
+    let p = |bus: BusIdx| {
+        (network.grid.buses[bus.at()].g_shunt_pu * square(bus) - state.p_injection_pu[bus.at()]) * base
+    };
+    let q = |bus: BusIdx| {
+        (-network.grid.buses[bus.at()].b_shunt_pu * square(bus) - state.q_injection_pu[bus.at()]) * base
+    };
+    let cases = &network.case.buses;
+    Table {
+        kind: "bus",
+        columns: vec![
+            Column::integers("bus", cases.iter().map(|bus| Some(i64::from(bus.number.0)))),
+            Column::texts("name", cases.iter().map(|bus| bus.name.clone())),
+            Column::numbers("vm_pu", per_bus(&|bus| state.voltages.vm_pu[bus.at()])),
+            Column::numbers("va_degree", per_bus(&|bus| state.voltages.va_rad[bus.at()].to_degrees())),
+            Column::numbers("p_mw", per_bus(&p)),
+            Column::numbers("q_mvar", per_bus(&q)),
+        ],
+    }
+}
+
+/// Flows, losses and loading of every branch.
+pub(crate) fn branches(network: &StudyNetwork, state: &State<'_>) -> Table {
+    let base = network.grid.base_mva;
+    let rows = 0..network.case.branches.len();
+    let flows: Vec<Option<BranchFlow>> = rows
+        .clone()
+        .map(|row| network.branch(row).and_then(|(branch, _)| state.flows.get(branch.at()).copied()))
+        .collect();
+    let per_branch = |figure: &dyn Fn(&BranchFlow) -> f64| -> Vec<f64> {
+        flows.iter().map(|flow| flow.as_ref().map_or(f64::NAN, |flow| figure(flow) * base)).collect()
+    };
+    let loading = rows
+        .map(|row| network.branch(row).map_or(f64::NAN, |(at, _)| loading_percent(network, state, at.at())));
+    let cases = &network.case.branches;
+    Table {
+        kind: "branch",
+        columns: vec![
+            Column::texts("branch", network.branch_names.iter().cloned().map(Some)),
+            Column::integers("from_bus", cases.iter().map(|branch| Some(i64::from(branch.from.0)))),
+            Column::integers("to_bus", cases.iter().map(|branch| Some(i64::from(branch.to.0)))),
+            Column::numbers("p_from_mw", per_branch(&|flow| flow.p_from_pu)),
+            Column::numbers("q_from_mvar", per_branch(&|flow| flow.q_from_pu)),
+            Column::numbers("p_to_mw", per_branch(&|flow| flow.p_to_pu)),
+            Column::numbers("q_to_mvar", per_branch(&|flow| flow.q_to_pu)),
+            Column::numbers("pl_mw", per_branch(&|flow| flow.p_from_pu + flow.p_to_pu)),
+            Column::numbers("ql_mvar", per_branch(&|flow| flow.q_from_pu + flow.q_to_pu)),
+            Column::numbers("loading_percent", loading),
+        ],
+    }
+}
+
+/// Apparent power at the heavier end against the long-term rating, NaN without a rating.
+pub(crate) fn loading_percent(network: &StudyNetwork, state: &State<'_>, branch: usize) -> f64 {
+    let (Some(flow), Some(data)) = (state.flows.get(branch), network.grid.branches.get(branch)) else {
+        return f64::NAN;
+    };
+    let [from, to] = [flow.p_from_pu.hypot(flow.q_from_pu), flow.p_to_pu.hypot(flow.q_to_pu)];
+    if data.rate_mva > 0.0 { 100.0 * from.max(to) * network.grid.base_mva / data.rate_mva } else { f64::NAN }
+}
+
+/// What every machine delivers.
+pub(crate) fn generators(network: &StudyNetwork, solution: &Solution) -> Table {
+    let outputs = outputs(network, solution);
+    let buses = &network.map.generators;
+    let per_machine = |figures: &[f64]| -> Vec<f64> {
+        buses.iter().map(|bus| bus.map_or(f64::NAN, |bus| figures[bus.at()])).collect()
+    };
+    let cases = &network.case.generators;
+    let degrees: Vec<f64> = solution.voltages.va_rad.iter().map(|angle| angle.to_degrees()).collect();
+    Table {
+        kind: "generator",
+        columns: vec![
+            Column::integers("generator", (1..).zip(cases).map(|(row, _)| Some(row))),
+            Column::integers("bus", cases.iter().map(|machine| Some(i64::from(machine.bus.0)))),
+            Column::numbers("p_mw", outputs.iter().map(|output| output[0])),
+            Column::numbers("q_mvar", outputs.iter().map(|output| output[1])),
+            Column::numbers("vm_pu", per_machine(&solution.voltages.vm_pu)),
+            Column::numbers("va_degree", per_machine(&degrees)),
+        ],
+    }
+}
+
+/// MW and Mvar by row of the generator table. The first machine at a slack balances its island; machines at one bus
+/// share its reactive power.
+fn outputs(network: &StudyNetwork, solution: &Solution) -> Vec<[f64; 2]> {
+    let cases = &network.case.generators;
+    let base = network.grid.base_mva;
+    let mut outputs = vec![[f64::NAN; 2]; cases.len()];
+    let mut machines: Vec<Vec<usize>> = vec![Vec::new(); network.grid.buses.len()];
+    for (row, bus) in network.map.generators.iter().enumerate() {
+        if let Some(list) = bus.and_then(|bus| machines.get_mut(bus.at())) {
+            list.push(row);
+        }
+    }
+    for (at, rows) in machines.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+        let bus = &network.grid.buses[at];
+        let Some(index) = u32::try_from(at).ok().map(BusIdx) else { continue };
+        if !solution.p_injection_pu[at].is_finite() {
+            continue;
+        }
+        for &row in rows {
+            outputs[row] = [cases[row].pg_mw, cases[row].qg_mvar];
+        }
+        if bus.kind != BusKind::Pq {
+            let ranges: Vec<[f64; 2]> =
+                rows.iter().map(|&row| [cases[row].qmin_mvar, cases[row].qmax_mvar]).collect();
+            let shares = share(solution.machine_q_pu(&network.grid, index) * base, &ranges);
+            rows.iter().zip(shares).for_each(|(&row, q_mvar)| outputs[row][1] = q_mvar);
+        }
+        if bus.kind == BusKind::Slack {
+            let load_mw = network.row_of(index).map_or(0.0, |row| network.case.buses[row].pd_mw);
+            let others: f64 = rows[1..].iter().map(|&row| cases[row].pg_mw).sum();
+            outputs[rows[0]][0] = solution.p_injection_pu[at] * base + load_mw - others;
+        }
+    }
+    outputs
+}
+
+/// Shares machines with the given ranges have in a sum: all at the same height of their range; equal ones if the
+/// ranges are no measure (infinite, or all zero).
+fn share(total: f64, ranges: &[[f64; 2]]) -> Vec<f64> {
+    let lower: f64 = ranges.iter().map(|range| range[0]).sum();
+    let span: f64 = ranges.iter().map(|range| range[1] - range[0]).sum();
+    if lower.is_finite() && span.is_finite() && span > 0.0 {
+        let height = (total - lower) / span;
+        ranges.iter().map(|range| range[0] + height * (range[1] - range[0])).collect()
+    } else {
+        vec![total / ranges.len() as f64; ranges.len()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(total: f64, ranges: &[[f64; 2]], expected: &[f64]) {
+        let found = share(total, ranges);
+        assert!(
+            found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12),
+            "{found:?} {expected:?}"
+        );
+    }
+
+    #[test]
+    fn machines_at_one_bus_share_its_reactive_power() {
+        let inf = f64::INFINITY;
+        check(30.0, &[[-10.0, 50.0]], &[30.0]);
+        check(30.0, &[[0.0, 20.0], [0.0, 40.0]], &[10.0, 20.0]);
+        check(90.0, &[[0.0, 20.0], [0.0, 40.0]], &[30.0, 60.0]);
+        check(0.0, &[[-10.0, 30.0], [-10.0, 0.0]], &[6.0, -6.0]);
+        check(8.0, &[[-inf, inf], [-10.0, 0.0]], &[4.0, 4.0]);
+        check(8.0, &[[0.0, 0.0], [0.0, 0.0]], &[4.0, 4.0]);
+    }
+}
