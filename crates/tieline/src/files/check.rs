@@ -18,9 +18,8 @@ use crate::study::NOT_SOLVED;
 const NAMED_ELEMENTS: usize = 8;
 
 /// Arguments of `tieline check`.
-///
-/// Exit code: 0 ready, 1 not readable, 2 the power flow is not solved.
 #[derive(Args, Debug)]
+#[command(after_help = "Exit code: 0 ready, 1 not readable, 2 the power flow is not solved.")]
 pub(crate) struct CheckArgs {
     /// Network: a MATPOWER case `.m`; `-` reads standard input.
     network: PathBuf,

@@ -15,10 +15,15 @@ use super::table::{Column, Table};
 use super::{Findings, Format, NOT_SOLVED, OutputArgs, positive, say};
 use crate::files;
 
+/// What a result column means, for `--help`.
+const SIGNS: &str = "Columns and signs are those of pandapower: p_mw and q_mvar of a bus are what its loads and \
+shunts draw minus what its generators deliver; those of a branch end flow out of the bus into the branch. Measured \
+injections are generation minus load. What is not observable has empty cells.\n\n\
+Exit code: 0 estimated, 1 error, 2 an island is not estimated.";
+
 /// Arguments of `tieline study estimate`.
-///
-/// Columns and signs are those of pandapower, as for the power flow; measured injections are generation minus load.
 #[derive(Args, Debug)]
+#[command(after_help = SIGNS)]
 pub(crate) struct EstimateArgs {
     /// MATPOWER case `.m`; `-` reads standard input.
     file: PathBuf,

@@ -37,12 +37,8 @@ pub(crate) struct StudyArgs {
 #[derive(Subcommand, Debug)]
 enum Study {
     /// Power flow of a network: voltages, flows and losses.
-    ///
-    /// Exit code: 0 solved, 1 error, 2 not solved, 3 solved but beyond limits.
     Powerflow(powerflow::PowerflowArgs),
     /// State estimation: the state that fits measurements best, without the bad ones.
-    ///
-    /// Exit code: 0 estimated, 1 error, 2 not estimated.
     Estimate(estimate::EstimateArgs),
 }
 
