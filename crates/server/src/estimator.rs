@@ -14,13 +14,15 @@ use topology::calc::{BranchFlow, BusIdx, Grid};
 use topology::{GridMap, Schedule, Target, Topology};
 
 /// The points at one moment.
-pub(crate) struct Snapshot {
-    pub(crate) now: Now,
-    pub(crate) values: Arc<[PointImage]>,
+pub struct Snapshot {
+    /// When they were frozen.
+    pub now: Now,
+    /// State of every point, by id.
+    pub values: Arc<[PointImage]>,
 }
 
 /// Estimator with everything that it keeps between cycles.
-pub(crate) struct Estimator {
+pub struct Estimator {
     network: Arc<Network>,
     config: EstimationConfig,
     point_of: Vec<Option<PointId>>,
@@ -45,15 +47,16 @@ impl Gathered {
 }
 
 impl Estimator {
-    pub(crate) fn new(network: Arc<Network>, points: &PointList, config: EstimationConfig) -> Self {
+    /// An estimator for the points that measure the network; points that do not are ignored.
+    pub fn new(network: Arc<Network>, points: &PointList, config: EstimationConfig) -> Self {
         let point_of = network.measurements().iter().map(|m| points.by_mrid(m.mrid.as_str())).collect();
         let topology = Topology::new(&network);
         let schedule = Schedule::of(&network);
         Self { network, config, point_of, topology, schedule, solver: Solver::new() }
     }
 
-    /// One cycle.
-    pub(crate) fn run(&mut self, snapshot: &Snapshot) -> EstimateImage {
+    /// One cycle. O(points) besides the solver.
+    pub fn run(&mut self, snapshot: &Snapshot) -> EstimateImage {
         self.follow_positions(snapshot);
         let (grid, map) = self.topology.grid(&self.network, &self.schedule);
         let gathered = self.gather(snapshot, &grid, &map);
@@ -112,26 +115,28 @@ impl Estimator {
             }
         }
         for injection in map.injections(&self.network) {
-            let parts = [
-                (Kind::PInjection(injection.bus), injection.active),
-                (Kind::QInjection(injection.bus), injection.reactive),
-            ];
-            for (kind, parts) in parts {
-                let read: Option<Vec<(PointId, f64, f64)>> = parts
-                    .iter()
-                    .map(|(m, sign)| number(*m).map(|(point, value)| (point, *sign, value)))
-                    .collect();
-                let Some(first) = read.as_ref().and_then(|read| read.first()).map(|(point, _, _)| *point)
-                else {
-                    continue;
-                };
-                let read = read.unwrap_or_default();
-                let sum: f64 = read.iter().map(|(_, sign, value)| sign * value).sum();
-                let variance: f64 = read.iter().map(|(_, _, value)| self.power_sigma(*value).powi(2)).sum();
-                gathered.add(kind, sum / base, variance.sqrt() / base, first);
+            let bus = injection.bus;
+            for (kind, parts) in
+                [(Kind::PInjection(bus), injection.active), (Kind::QInjection(bus), injection.reactive)]
+            {
+                let read =
+                    parts.iter().map(|(m, sign)| number(*m).map(|(point, value)| (point, *sign, value)));
+                if let Some(parts) = read.collect::<Option<Vec<_>>>() {
+                    self.add_injection(&mut gathered, kind, &parts, base);
+                }
             }
         }
         gathered
+    }
+
+    /// The sum of the machines and loads of a bus as one measurement. If it is bad one cannot see which part is; the
+    /// one with the largest reading stands for it, since its error may be the largest.
+    fn add_injection(&self, gathered: &mut Gathered, kind: Kind, parts: &[(PointId, f64, f64)], base: f64) {
+        let largest = parts.iter().max_by(|one, other| one.2.abs().total_cmp(&other.2.abs()));
+        let Some((suspect, _, _)) = largest else { return };
+        let sum: f64 = parts.iter().map(|(_, sign, value)| sign * value).sum();
+        let variance: f64 = parts.iter().map(|(_, _, value)| self.power_sigma(*value).powi(2)).sum();
+        gathered.add(kind, sum / base, variance.sqrt() / base, *suspect);
     }
 
     fn power_sigma(&self, value_mw: f64) -> f64 {

@@ -13,7 +13,7 @@
 pub mod config;
 mod core;
 mod diagram;
-mod estimator;
+pub mod estimator;
 mod http;
 mod identity;
 mod live;
