@@ -107,7 +107,7 @@ def test_a_malformed_configuration_is_refused_with_its_line(tmp_path, command, t
     path.write_text(text)
     run = tieline(command, path)
     assert (run.returncode, run.stdout) == (1, "")
-    place = rf"error: {re.escape(str(path))}(:{line}|: line {line}): .*{reason}"
+    place = rf"error: {re.escape(str(path))}:{line}: .*{reason}"
     assert re.match(place, run.stderr), run.stderr
 
 
@@ -240,3 +240,10 @@ def test_a_capture_holds_the_frames_that_tshark_sees(name, port):
     assert counts == frames_by_tshark(CAPTURES / name, port) and counts["I"] > 0
     faults = int(re.search(r"(\d+) faults", run.stderr)[1])
     assert (faults > 0) == (port is not None)
+
+
+def test_a_usage_error_is_no_study_without_solution():
+    """Exit code 2 says that a study found no solution; a wrong option is an error like any other."""
+    run = tieline("study", "powerflow", CASE, "--tolerance", "x")
+    assert (run.returncode, run.stdout) == (1, "")
+    assert tieline("--help").returncode == 0

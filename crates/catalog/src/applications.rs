@@ -17,7 +17,8 @@ impl ApplicationConfig {
     pub fn build(&self, points: &PointList) -> Result<Vec<Box<dyn Application>>, String> {
         let mut applications: Vec<Box<dyn Application>> = Vec::new();
         if let Some(config) = &self.volt_var {
-            let volt_var = app_voltvar::VoltVar::new(config.clone(), points).map_err(|error| error.to_string())?;
+            let volt_var =
+                app_voltvar::VoltVar::new(config.clone(), points).map_err(|error| error.to_string())?;
             applications.push(Box::new(volt_var));
         }
         Ok(applications)

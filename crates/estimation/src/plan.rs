@@ -112,7 +112,7 @@ impl Plan {
                     |at| start + at,
                 )
             };
-            push_terms(network, &unknowns, &incident, row, &mut place, &mut terms);
+            push_terms((network, &unknowns), &incident, row, &mut place, &mut terms);
             term_ptr.push(terms.len());
             grad_ptr.push(columns.len());
         }
@@ -130,8 +130,7 @@ impl Plan {
 }
 
 fn push_terms(
-    network: &Network<'_>,
-    unknowns: &Unknowns,
+    (network, unknowns): (&Network<'_>, &Unknowns),
     incident: &[Vec<(usize, usize)>],
     row: Row,
     place: &mut impl FnMut(usize) -> usize,

@@ -25,8 +25,8 @@ pub(crate) fn rows(bytes: &[u8], header: &'static [&'static str]) -> Result<Vec<
     let mut rows = Vec::new();
     let mut titled = false;
     for record in reader.records() {
-        let cells = record.map_err(|error| fault(&error))?;
-        let line = line_of(cells.position());
+        let cells = record.map_err(|error| fault(bytes, &error))?;
+        let line = line_of(bytes, cells.position());
         if !titled {
             if cells.iter().ne(header.iter().copied()) {
                 return Err(ReadError::new(
@@ -54,16 +54,23 @@ pub(crate) fn rows(bytes: &[u8], header: &'static [&'static str]) -> Result<Vec<
     }
 }
 
-fn line_of(position: Option<&csv::Position>) -> u32 {
-    position.map_or(0, |position| u32::try_from(position.line()).unwrap_or(u32::MAX))
+/// The line where a row begins. The reader counts a row from behind the row before, with the comments and empty
+/// lines between them.
+fn line_of(bytes: &[u8], position: Option<&csv::Position>) -> u32 {
+    let Some(position) = position else { return 0 };
+    let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let lines = bytes.get(start..).unwrap_or_default().split(|byte| *byte == b'\n');
+    let skipped = lines.take_while(|line| matches!(line, [] | [b'\r'] | [b'#', ..])).count();
+    let line = position.line().saturating_add(u64::try_from(skipped).unwrap_or(u64::MAX));
+    u32::try_from(line).unwrap_or(u32::MAX)
 }
 
-fn fault(error: &csv::Error) -> ReadError {
+fn fault(bytes: &[u8], error: &csv::Error) -> ReadError {
     let reason = match error.kind() {
         csv::ErrorKind::Utf8 { .. } => "the row is not UTF-8".to_owned(),
         _ => error.to_string(),
     };
-    ReadError::new(line_of(error.position()), reason, "save the file as CSV in UTF-8")
+    ReadError::new(line_of(bytes, error.position()), reason, "save the file as CSV in UTF-8")
 }
 
 impl Row {
@@ -92,5 +99,28 @@ impl Row {
     /// A fault of this row.
     pub(crate) fn refuse(&self, column: &str, reason: impl AsRef<str>, hint: impl Into<String>) -> ReadError {
         ReadError::new(self.line, format!("{column}: {}", reason.as_ref()), hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn comments_and_empty_lines_count() {
+        let check = |text: &str, expected: &[u32]| {
+            let found: Vec<u32> =
+                rows(text.as_bytes(), &["a", "b"]).unwrap().iter().map(|row| row.line).collect();
+            assert_eq!(found, expected, "{text:?}");
+        };
+        check("a,b\n1,2\n3,4\n", &[2, 3]);
+        check("# note\n\na,b\n# more\n1,2\n3,4", &[5, 6]);
+        check("a,b\r\n\r\n# note\r\n1,2\r\n\r\n3,4\r\n", &[4, 6]);
+        check("\u{feff}# note\na,b\n\"1\n1\",2\n#\n3,4\n", &[3, 6]);
+        let error = |text: &[u8]| rows(text, &["a", "b"]).err().map(|error| error.line);
+        assert_eq!(error(b"# note\nb,a\n"), Some(2));
+        assert_eq!(error(b"a,b\n# note\n1\n"), Some(3));
+        assert_eq!(error(b"a,b\n# note\n1,\xff\n"), Some(3));
     }
 }

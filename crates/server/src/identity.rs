@@ -162,29 +162,32 @@ impl Identity {
         outcome: Outcome,
         reason: &str,
     ) -> Result<(), SignInError> {
-        let entry = audit_entry(time, who, &from.to_string(), "sign in", "centre", outcome, reason);
+        let entry = AuditEntry {
+            time,
+            actor: who.to_owned(),
+            source: from.to_string(),
+            action: "sign in".to_owned(),
+            target: "centre".to_owned(),
+            old: None,
+            new: None,
+            outcome,
+            reason: reason.to_owned(),
+        };
         self.store.append(vec![Record::Audit(entry)]).map(drop).map_err(|_| SignInError::Store)
     }
 }
 
-fn audit_entry(
-    time: Utc,
-    who: &str,
-    from: &str,
-    action: &str,
-    target: &str,
-    outcome: Outcome,
-    reason: &str,
-) -> AuditEntry {
+/// A record of an administrator's deed on the console.
+fn console_entry(time: Utc, action: &str, target: &str, reason: &str) -> AuditEntry {
     AuditEntry {
         time,
-        actor: who.to_owned(),
-        source: from.to_owned(),
+        actor: "local administrator".to_owned(),
+        source: "console".to_owned(),
         action: action.to_owned(),
         target: target.to_owned(),
         old: None,
         new: None,
-        outcome,
+        outcome: Outcome::Done,
         reason: reason.to_owned(),
     }
 }
@@ -216,8 +219,7 @@ pub fn create_token(
         last_used: None,
     };
     let kind = if one_time { "create one-time token" } else { "create API token" };
-    let entry =
-        audit_entry(now, "local administrator", "console", kind, user, Outcome::Done, "asked on the console");
+    let entry = console_entry(now, kind, user, "asked on the console");
     store.append(vec![Record::PutToken(record), Record::Audit(entry)])?;
     Ok(token.reveal())
 }
@@ -227,7 +229,7 @@ pub fn put_user(store: &Store, principal: Principal, now: Utc) -> Result<()> {
     let name = principal.name.clone();
     let roles: Vec<&str> = principal.roles.iter().map(|role| role.name()).collect();
     let reason = format!("roles {}, areas {}", roles.join(" "), principal.areas.to_names().join(" "));
-    let entry = audit_entry(now, "local administrator", "console", "put user", &name, Outcome::Done, &reason);
+    let entry = console_entry(now, "put user", &name, &reason);
     store.append(vec![
         Record::PutUser(UserRecord { principal, disabled: false, created: now }),
         Record::Audit(entry),

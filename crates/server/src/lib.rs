@@ -134,9 +134,9 @@ pub async fn start(config: Config, mode: Mode, network: Network, points: PointLi
     let (field_sender, field) = mpsc::channel(FIELD_QUEUE);
     let links = spawn_links(&config.link, &points, clock, field_sender)?;
     let (handle, calls) = core::calls();
-    let core = build_core(&config, mode, (&network, &points), &opened, (clock, started), links)?;
-    let shared =
-        share(&config, mode, (&network, &points), &opened, (clock, started), handle, core.hub.clone());
+    let site = Site { config: &config, mode, network, points, clock, started };
+    let core = build_core(&site, &opened, links)?;
+    let shared = share(&site, &opened, handle, core.hub.clone());
     let period = Duration::from_secs_f64(config.cycle.period_s);
     let core_task = tokio::spawn(async move {
         core.run(calls, field, period, stop).await;
@@ -145,6 +145,16 @@ pub async fn start(config: Config, mode: Mode, network: Network, points: PointLi
     let http_task = tokio::spawn(serve(listener, shared, shutdown.subscribe()));
     let upkeep_task = tokio::spawn(upkeep(opened.historian, clock, shutdown.subscribe()));
     Ok(Running { address, token, shutdown, tasks: vec![core_task, http_task, upkeep_task] })
+}
+
+/// What the centre is and when it began.
+struct Site<'a> {
+    config: &'a Config,
+    mode: Mode,
+    network: Arc<Network>,
+    points: Arc<PointList>,
+    clock: Clock,
+    started: Now,
 }
 
 /// The open data directory.
@@ -231,14 +241,8 @@ fn endpoints(link: &LinkConfig) -> Result<Vec<Endpoint>> {
     link.protocol.endpoints().iter().map(endpoint).collect()
 }
 
-fn build_core(
-    config: &Config,
-    mode: Mode,
-    (network, points): (&Arc<Network>, &Arc<PointList>),
-    opened: &Opened,
-    (clock, started): (Clock, Now),
-    links: Vec<LinkPort>,
-) -> Result<Core> {
+fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>) -> Result<Core> {
+    let Site { config, mode, network, points, clock, started } = site;
     let restored: Restored = persist::restore(&opened.store, points)?;
     let link_list = config
         .link
@@ -251,8 +255,8 @@ fn build_core(
     let mut core = Core {
         name: config.name.clone(),
         mode: mode.name(),
-        started,
-        clock,
+        started: *started,
+        clock: *clock,
         centre: Centre::new(Arc::clone(points), config.gate.to_gate(), restored),
         gateway: Gateway::new(points, link_list, started.utc)?,
         store: Arc::clone(&opened.store),
@@ -302,15 +306,8 @@ fn clear_own_alarms(core: &mut Core, at: Utc) {
     }
 }
 
-fn share(
-    config: &Config,
-    mode: Mode,
-    (network, points): (&Arc<Network>, &Arc<PointList>),
-    opened: &Opened,
-    (clock, started): (Clock, Now),
-    core: CoreHandle,
-    hub: live::Hub,
-) -> http::Shared {
+fn share(site: &Site<'_>, opened: &Opened, core: CoreHandle, hub: live::Hub) -> http::Shared {
+    let Site { config, mode, network, points, clock, started } = site;
     let lifetime = Duration::from_secs(u64::from(config.http.session_hours) * 3_600);
     let idle = Duration::from_secs(u64::from(config.http.idle_minutes) * 60);
     http::Shared {
@@ -321,7 +318,7 @@ fn share(
         points: Arc::clone(points),
         network: Arc::new(diagram::view(network, points)),
         hub,
-        clock,
+        clock: *clock,
         server: api::ServerView {
             name: config.name.clone(),
             version: VERSION.to_owned(),

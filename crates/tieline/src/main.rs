@@ -51,7 +51,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help is no error; a usage error is 1 like any other, because 2 says that a study found no solution.
+            let _printed = answer.print();
+            return ExitCode::from(u8::from(answer.use_stderr()));
+        }
+    };
     let filter = EnvFilter::try_from_env("TIELINE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     match run(cli.command) {

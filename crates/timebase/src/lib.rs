@@ -160,7 +160,9 @@ mod tests {
 
     #[test]
     fn iso_8601_is_read_with_its_offset() {
-        let check = |text, micros| assert_eq!(Utc::parse_iso_8601(text), micros.map(Utc::from_micros), "{text}");
+        let check = |text: &str, micros: Option<i64>| {
+            assert_eq!(Utc::parse_iso_8601(text), micros.map(Utc::from_micros), "{text}");
+        };
         check("2024-02-29T12:34:56.789Z", Some(1_709_210_096_789_000));
         check("2024-02-29T13:34:56.789+01:00", Some(1_709_210_096_789_000));
         check("2024-02-29T12:34:56", None);

@@ -1,3 +1,4 @@
+//! Buckets against their definition.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::row::SeriesId;

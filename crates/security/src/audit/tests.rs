@@ -1,3 +1,4 @@
+//! Every way in which a chain can be changed is found.
 #![allow(clippy::unwrap_used)]
 use super::*;
 

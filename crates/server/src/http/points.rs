@@ -177,11 +177,11 @@ pub(crate) async fn place_tag(
             "say why it hangs there",
         ));
     }
-    let (by, session) = (signed.0.principal.name.clone(), signed.0.session.clone());
-    let text = body.text;
+    let who = Who::of(&signed);
+    let (text, by) = (body.text, who.name.clone());
     let placed = shared.core.ask(move |core, now| {
         let tag = core.centre.tags_mut().place(Tag { id: 0, point, kind, text, by, at: now.utc })?;
-        Some((note_tag(core, &tag, &tag.by.clone(), &session, "place tag", now.utc), tag))
+        Some((note_tag(core, &tag, &who, "place tag", now.utc), tag))
     });
     let (records, tag) = placed.await?.ok_or_else(|| {
         ApiError::new(StatusCode::CONFLICT, "too_many_tags", "the point carries too many tags", "remove one")
@@ -201,11 +201,11 @@ pub(crate) async fn remove_tag(
     Path((id, tag)): Path<(u32, u64)>,
 ) -> Result<StatusCode, ApiError> {
     let point = visible(&shared, &signed, id, Right::Tag)?;
-    let (by, session) = (signed.0.principal.name.clone(), signed.0.session.clone());
+    let who = Who::of(&signed);
     let removed = shared.core.ask(move |core, now| {
         core.centre.tags().of(point).find(|placed| placed.id == tag)?;
         let tag = core.centre.tags_mut().remove(tag)?;
-        Some(note_tag(core, &tag, &by, &session, "remove tag", now.utc))
+        Some(note_tag(core, &tag, &who, "remove tag", now.utc))
     });
     let records = removed.await?.ok_or_else(|| ApiError::not_found("tag"))?;
     write(&shared, records).await?;
@@ -227,15 +227,20 @@ fn parse_time(text: &str) -> Result<Utc, ApiError> {
     })
 }
 
+/// Who changes something, and from where.
+struct Who {
+    name: String,
+    session: String,
+}
+
+impl Who {
+    fn of(signed: &Signed) -> Self {
+        Self { name: signed.0.principal.name.clone(), session: signed.0.session.clone() }
+    }
+}
+
 /// Event, and the records that make the change of a tag durable.
-fn note_tag(
-    core: &mut crate::core::Core,
-    tag: &Tag,
-    by: &str,
-    session: &str,
-    action: &str,
-    at: Utc,
-) -> Vec<Record> {
+fn note_tag(core: &mut crate::core::Core, tag: &Tag, who: &Who, action: &str, at: Utc) -> Vec<Record> {
     let points = core.centre.table().points().clone();
     let name = points[tag.point].name.clone();
     core.centre.record_by(NewEvent {
@@ -245,12 +250,12 @@ fn note_tag(
         source: name.clone(),
         point: Some(tag.point),
         text: format!("{action} {}: {}", tag.kind.name(), tag.text),
-        actor: Some(by.to_owned()),
+        actor: Some(who.name.clone()),
     });
     let audit = Record::Audit(AuditEntry {
         time: at,
-        actor: by.to_owned(),
-        source: session.to_owned(),
+        actor: who.name.clone(),
+        source: who.session.clone(),
         action: action.to_owned(),
         target: name,
         old: None,

@@ -119,21 +119,15 @@ impl TwinConfig {
     pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        let mut config = Self::parse(&text).map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
+        let mut config = Self::parse(path, &text)?;
         config.network = path.parent().unwrap_or(Path::new("")).join(&config.network);
         Ok(config)
     }
 
-    /// Reads and checks a text; an error names the line where there is one.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let config: Self = toml::from_str(text).map_err(|error| match error.span() {
-            Some(span) => {
-                let line = text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1;
-                format!("line {line}: {}", error.message())
-            }
-            None => error.message().to_owned(),
-        })?;
-        config.check()?;
+    /// Reads and checks a text; an error names the file, and the line where there is one.
+    pub(crate) fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
+        let config: Self = server::config::parse_toml(path, text)?;
+        config.check().map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
         Ok(config)
     }
 

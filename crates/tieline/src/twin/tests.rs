@@ -11,7 +11,9 @@ use tokio::net::TcpStream;
 #[test]
 fn configuration_is_checked_with_line_and_reason() {
     fn check(text: &str, expected: Result<(), &str>) {
-        match (TwinConfig::parse(text), expected) {
+        let parsed =
+            TwinConfig::parse(std::path::Path::new("twin.toml"), text).map_err(|error| error.to_string());
+        match (parsed, expected) {
             (Ok(_), Ok(())) => {}
             (Err(found), Err(part)) => assert!(found.contains(part), "{text}: {found}"),
             (found, _) => panic!("{text}: {found:?}"),
@@ -23,9 +25,9 @@ fn configuration_is_checked_with_line_and_reason() {
         Ok(()),
     );
     check("", Err("missing field `network`"));
-    check("network = 'a.m'\nseeds = 3", Err("line 2: unknown field `seeds`"));
-    check("network = 'a.m'\n[stations]\nport = 3", Err("line 3: unknown field `port`"));
-    check("network = 'a.m'\n\n[http]\nlisten = 'x'", Err("line 4: invalid socket address"));
+    check("network = 'a.m'\nseeds = 3", Err("twin.toml:2: unknown field `seeds`"));
+    check("network = 'a.m'\n[stations]\nport = 3", Err("twin.toml:3: unknown field `port`"));
+    check("network = 'a.m'\n\n[http]\nlisten = 'x'", Err("twin.toml:4: invalid socket address"));
     check(
         "network = 'a.m'\n[http]\nlisten = '0.0.0.0:8090'",
         Err("http.listen: 0.0.0.0:8090 is not a loopback"),
@@ -60,7 +62,11 @@ fn an_unusable_file_is_named() {
 
 #[test]
 fn ports_and_common_addresses_follow_the_substation() {
-    let config = TwinConfig::parse("network = 'a.m'\n[stations]\nfirst_port = 65530").unwrap();
+    let config = TwinConfig::parse(
+        std::path::Path::new("twin.toml"),
+        "network = 'a.m'\n[stations]\nfirst_port = 65530",
+    )
+    .unwrap();
     assert_eq!(config.listen(5).unwrap().port(), 65_535);
     assert!(config.listen(6).unwrap_err().to_string().contains("no port 65530 + 6"));
     assert_eq!(config.station(5).unwrap().common_address, 6);
