@@ -1,7 +1,7 @@
 //! The configuration of a twin.
 
 use anyhow::{Context, anyhow, bail};
-use model::{ExpandOptions, Network, expand};
+use model::Network;
 use proto_iec104::Config as Iec104;
 use serde::{Deserialize, Serialize};
 use sim::TwinOptions;
@@ -152,12 +152,7 @@ impl TwinConfig {
 
     /// The case behind `network`, expanded with breakers.
     pub(crate) fn read_network(&self) -> anyhow::Result<Network> {
-        let name = self.network.display();
-        let bytes = std::fs::read(&self.network).with_context(|| format!("{name}: cannot be read"))?;
-        let (case, _) = exchange::matpower::read(&bytes).map_err(|error| anyhow!("{name}: {error}"))?;
-        let expansion =
-            expand(&case, ExpandOptions::default()).map_err(|error| anyhow!("{name}: {error}"))?;
-        Ok(expansion.network)
+        Ok(server::load::network(&self.network)?.network)
     }
 
     /// How the twin behaves when it starts at `now`.

@@ -53,9 +53,9 @@ fn an_unusable_file_is_named() {
     };
     std::fs::write(folder.join("bad.m"), "mpc.version = '2';\nmpc.baseMVA = 100;\nmpc.bus = [1 2+3];\n")
         .unwrap();
-    check("a.toml", "network = 'a.m'\nx = 1", "a.toml: line 2: unknown field");
-    check("b.toml", "network = 'missing.m'", "missing.m: cannot be read");
-    check("c.toml", "network = 'bad.m'", "bad.m: line 3");
+    check("a.toml", "network = 'a.m'\nx = 1", "a.toml:2: unknown field");
+    check("b.toml", "network = 'missing.m'", "missing.m: No such file");
+    check("c.toml", "network = 'bad.m'", "bad.m:3: ");
     assert!(TwinConfig::load(&folder.join("none.toml")).is_err());
     std::fs::remove_dir_all(&folder).unwrap();
 }
