@@ -78,8 +78,11 @@ fn check_file(path: &str, content: &str, findings: &mut Vec<Finding>) {
 
 /// Names of all folders at the root, so that only the files beside them are listed.
 fn every_folder(root: &Path) -> Result<Vec<&'static str>> {
-    let known: Vec<&'static str> =
-        FOLDERS.iter().copied().chain(["target", ".git", ".cargo", "node_modules", ".pytest_cache"]).collect();
+    let known: Vec<&'static str> = FOLDERS
+        .iter()
+        .copied()
+        .chain(["target", ".git", ".cargo", "node_modules", ".pytest_cache"])
+        .collect();
     for entry in std::fs::read_dir(root)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() && !known.iter().any(|name| entry.file_name() == *name) {
