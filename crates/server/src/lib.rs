@@ -54,6 +54,8 @@ use transport::{
 
 /// Requests that wait for a link.
 const REQUEST_QUEUE: usize = 1_024;
+/// Changes of a point that are kept in memory on average before a segment is written.
+const HISTORY_IN_MEMORY: usize = 200;
 /// How often the historian's files are looked after.
 const UPKEEP_PERIOD: Duration = Duration::from_secs(60);
 /// How long the first sign-in link is good.
@@ -123,7 +125,7 @@ pub async fn start(config: Config, mode: Mode, network: Network, points: PointLi
     let started = clock.now();
     let directory = config.data.directory.clone();
     let lock = lock_directory(&directory)?;
-    let opened = open_stores(&directory, &config)?;
+    let opened = open_stores(&directory, &config, points.len())?;
     let (network, points) = (Arc::new(network), Arc::new(points));
     let token = first_token(&opened.store, started.utc)?;
     let listener = tokio::net::TcpListener::bind(config.http.listen)
@@ -165,10 +167,14 @@ struct Opened {
     damaged: usize,
 }
 
-fn open_stores(directory: &Path, config: &Config) -> Result<Opened> {
+fn open_stores(directory: &Path, config: &Config, points: usize) -> Result<Opened> {
     let (store, recovery) = Store::open(&store_path(directory), &store::Options::default())?;
-    let options =
-        historian::Options { retention_days: config.data.retention_days, ..historian::Options::default() };
+    let options = historian::Options {
+        retention_days: config.data.retention_days,
+        // A few minutes of every point: a small centre stays small, a large one writes large segments.
+        memtable_rows: (points * HISTORY_IN_MEMORY).clamp(50_000, 400_000),
+        ..historian::Options::default()
+    };
     let (historian, found) = Historian::open(&directory.join("history"), options)?;
     let damaged = found.damaged.len();
     Ok(Opened { store: Arc::new(store), recovery, historian: Arc::new(historian), damaged })
