@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import itertools
 import random
+import sqlite3
 import threading
 import time
 
@@ -38,7 +39,7 @@ class Ledger:
         self.events, self.history, self.tags = {}, {}, {}
         self.removed, self.doubtful = set(), False
         self.selected, self.executed, self.texts, self.acknowledged = [], [], [], []
-        self.left_open, self.serial = None, itertools.count(1)
+        self.serial = itertools.count(1)
 
     def note_events(self, events):
         for event in events:
@@ -49,9 +50,9 @@ class Ledger:
 class Load:
     """The work of one life; every worker ends when the centre is gone."""
 
-    def __init__(self, plant, ledger, life):
-        self.plant, self.api, self.ledger, self.life = plant, plant.api, ledger, life
-        self.faults, self.stop = [], threading.Event()
+    def __init__(self, plant, ledger):
+        self.plant, self.api, self.ledger = plant, plant.api, ledger
+        self.stop = threading.Event()
         self.live = product.Live(self.api, take=lambda frame: ledger.note_events(frame["events"]))
         works = (self.operate, self.tag, self.acknowledge, self.read_events, self.read_history, self.disturb)
         self.threads = [threading.Thread(target=self.until_gone, args=(work,)) for work in works]
@@ -84,7 +85,8 @@ class Load:
         name = random.choice(OPERATED)
         point = self.api.point(name)
         reason = f"crash test {next(self.ledger.serial)}"
-        made = self.api.post("commands", {"point": point["id"], "value": 1 - (point["text"] == "closed"), "reason": reason})
+        value = 0 if point["text"] == "closed" else 1
+        made = self.api.post("commands", {"point": point["id"], "value": value, "reason": reason})
         self.ledger.selected.append(reason)
         made = self.api.command_beyond(made["id"], ("selecting",))
         self.api.post(f"commands/{made['id']}/execute")
@@ -137,7 +139,6 @@ class Load:
 
 
 def history(api, name):
-    # Points are found by name once per life; their ids stay, because the point list stays.
     return api.get(f"points/{api.point(name)['id']}/history", max_points=5_000)
 
 
@@ -154,9 +155,8 @@ def check_audit(records, ledger):
     by_reason = {}
     for _, action, _, outcome, reason in records:
         by_reason.setdefault(reason, set()).add((action.split()[0], outcome))
-    missing = [("select", reason) for reason in ledger.selected if ("select", "allowed") not in by_reason.get(reason, ())]
-    missing += [("execute", reason) for reason in ledger.executed
-                if ("execute", "allowed") not in by_reason.get(reason, ())]
+    wanted = [("select", reason) for reason in ledger.selected] + [("execute", reason) for reason in ledger.executed]
+    missing = [(action, reason) for action, reason in wanted if (action, "allowed") not in by_reason.get(reason, ())]
     missing += [(action, text) for action, text in ledger.texts
                 if not any(done[1] == action and done[4] == text for done in records)]
     assert not missing, f"not in the audit: {missing}"
@@ -200,12 +200,12 @@ def check_tags(api, ledger):
 
 def check_history(api, ledger):
     for name, rows in ledger.history.items():
-        view = api.get(f"points/{api.point(name)['id']}/history", max_points=5_000)
+        view = history(api, name)
         if view["decimated"]:
             continue
         held = {bucket["t"]: (bucket["last"], bucket["quality"]) for bucket in view["buckets"]}
         lost = {t: row for t, row in rows.items() if held.get(t) != row}
-        assert not lost, f"{name}: {len(lost)} of {len(rows)} rows are missing or changed, e.g. {next(iter(lost.items()))}"
+        assert not lost, f"{name}: {len(lost)} of {len(rows)} rows are missing or changed: {lost}"
 
 
 def received(plant):
@@ -224,7 +224,7 @@ def test_twenty_kills_lose_nothing(plant):
     standing = plant.api.alarms()
     starts = []
     for life in range(LIVES):
-        load = Load(plant, ledger, life)
+        load = Load(plant, ledger)
         time.sleep(random.uniform(*LOAD_S))
         reason = f"left open {life}"
         left = plant.api.command(plant.api.point(SELECTED_ONLY)["id"], 0, reason)
@@ -251,9 +251,9 @@ def test_twenty_kills_lose_nothing(plant):
     executes = sum(" phase=Execute " in line for line in received(plant))
     audited = sum(action.startswith("execute") and outcome == "allowed" for _, action, _, outcome, _ in records)
     rows = sum(len(rows) for rows in ledger.history.values())
-    print(f"\n{LIVES} kills: {len(ledger.events)} events, {len(records)} audit records, {len(ledger.executed)} commands,"
-          f" {rows} history rows, {len(ledger.acknowledged)} acknowledgements held; ready after"
-          f" {max(starts):.2f} s at most; {executes} executes in the field, {audited} in the audit")
+    print(f"\n{LIVES} kills: {len(ledger.events)} events, {len(records)} audit records,"
+          f" {len(ledger.executed)} commands, {rows} history rows, {len(ledger.acknowledged)} acknowledgements held;"
+          f" ready after {max(starts):.2f} s at most; {executes} executes in the field, {audited} in the audit")
     assert 0 < executes <= audited and len(ledger.executed) <= audited
     assert len(ledger.executed) >= LIVES and rows > 1_000
 
@@ -273,4 +273,59 @@ def test_an_alarm_whose_cause_went_away_while_the_centre_was_down_clears(plant):
     assert plant.all_good() is not None
     alarms = plant.api.alarms()
     assert alarms[trip]["active"], "the breaker is still open"
-    assert wait_until(lambda: not plant.api.alarms()["estimator:S4/V"]["active"], 10), plant.api.alarms()["estimator:S4/V"]
+    alarm = lambda: plant.api.alarms()["estimator:S4/V"]
+    assert wait_until(lambda: not alarm()["active"], 10), alarm()
+
+
+def test_kills_during_the_start_are_survived(plant):
+    source = random.Random(SEED)
+    for _ in range(LIVES):
+        centre = product.Process("run", plant.folder / "centre.toml")
+        time.sleep(source.uniform(0.0, 0.25))
+        centre.kill()
+    plant.start_twin().start_centre()
+    assert plant.all_good() is not None
+    check_events(plant.api, Ledger())
+    assert plant.centre.stop() == 0
+    starts = [record for record in audit(plant) if record[1] == "create one-time token"]
+    print(f"\n{len(starts) - 1} of {LIVES} kills came after the first durable step")
+    assert len(starts) >= 2
+
+
+def change(plant, statement):
+    connection = sqlite3.connect(plant.data / "centre.db")
+    with connection:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_a_changed_audit_is_found_and_stops_commands(plant):
+    plant.start_twin().start_centre()
+    assert plant.all_good() is not None
+    assert plant.api.operate("S14/Load/CB", 0, "before the forgery")["state"] == "confirmed"
+    assert plant.centre.stop() == 0
+    whole = (plant.data / "centre.db").read_bytes()
+    forgeries = {
+        "a field": "UPDATE audit SET record = CAST(replace(record, 'before the', 'after that') AS BLOB)",
+        "an early record": "DELETE FROM audit WHERE seq = 1",
+        "the last record": "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)",
+        "all": "DELETE FROM audit",
+    }
+    for name, statement in forgeries.items():
+        (plant.data / "centre.db").write_bytes(whole)
+        product.tieline("audit", "verify", "--data", plant.data)
+        change(plant, statement)
+        done = product.tieline("audit", "verify", "--data", plant.data, check=False)
+        assert done.returncode == 1 and "broken" in done.stderr, (name, done)
+    (plant.data / "centre.db").write_bytes(whole)
+    # The start looks at the records since the head was written beside the database; `verify` looks at all.
+    change(plant, forgeries["the last record"])
+    plant.start_centre()
+    assert plant.all_good() is not None
+    alarm = plant.api.alarms().get("system:audit")
+    assert alarm and alarm["priority"] == "critical" and alarm["active"], plant.api.alarms().keys()
+    sent = len(received(plant))
+    answer = plant.api.ask("POST", "/api/v1/commands",
+                           {"point": plant.api.point("S14/Load/CB")["id"], "value": 1, "reason": "without audit"})
+    time.sleep(1)
+    assert len(received(plant)) == sent, f"a command left without an audit: {answer.status} {answer.body}"

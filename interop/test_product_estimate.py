@@ -94,21 +94,23 @@ def test_every_bus_is_right_in_every_cycle(watch):
     watch.check(estimates)
 
 
-# The injection at S2 is the sum of two readings beside flows with larger errors: 20 deviations of one are no outlier.
-@pytest.mark.parametrize("point, sigma", [
-    ("S4/V", GROSS_SIGMA), ("S2/L2-4/P", GROSS_SIGMA), ("S6/L6-13/Q", GROSS_SIGMA), ("S9/Load/P", GROSS_SIGMA),
-    ("S3/G3/Q", GROSS_SIGMA), ("S2/Load/P", 3 * GROSS_SIGMA),
+# The injection of a bus with machine and load is one sum: of its two readings either may be named, because nothing
+# tells them apart. At S2 it stands beside flows with larger errors, there 20 deviations of one reading are no outlier.
+@pytest.mark.parametrize("point, sigma, partner", [
+    ("S4/V", GROSS_SIGMA, None), ("S2/L2-4/P", GROSS_SIGMA, None), ("S6/L6-13/Q", GROSS_SIGMA, None),
+    ("S9/Load/P", GROSS_SIGMA, None), ("S3/G3/Q", GROSS_SIGMA, "S3/Load/Q"), ("S2/Load/P", 3 * GROSS_SIGMA, "S2/G2/P"),
 ])
-def test_a_gross_error_is_found_named_and_removed(watch, point, sigma):
+def test_a_gross_error_is_found_named_and_removed(watch, point, sigma, partner):
     api = watch.demo.api
     fault = watch.demo.twin.inject("bad_measurement", point, sigma=sigma)
     begin = now() + 1.5
-    estimates = watch.await_cycles(10, begin)
+    estimates = watch.await_cycles(5, begin)
     watch.demo.twin.clear(fault)
     for _, estimate in estimates:
         named = [bad["name"] for bad in estimate["bad_data"]]
-        assert point in named, f"{named} instead of {point}"
+        assert {point, partner} & set(named), f"{named} instead of {point}"
     others = {bad["name"] for _, estimate in estimates for bad in estimate["bad_data"]} - {point}
+    point = point if point in named else partner
     print(f"\n{point}: residuals {[round(bad['normalised_residual'], 1) for bad in estimates[0][1]['bad_data']]}"
           f"{', named beside it: ' + ' '.join(others) if others else ''}")
     watch.check(estimates)
@@ -133,7 +135,7 @@ def test_an_opened_line_end_changes_the_topology_in_the_next_cycle(watch, branch
         moved = [event for event in api.events(before) if event["point"] == breaker["id"] and event["kind"] == "state"]
         assert moved and moved[-1]["text"].endswith(text), moved
         arrived = utc(api.get(f"points/{breaker['id']}")["receive_time"])
-        settled = watch.await_cycles(10 + SETTLING_CYCLES, utc(command["stages"][-1]["at"]))
+        settled = watch.await_cycles(5 + SETTLING_CYCLES, utc(command["stages"][-1]["at"]))
         flow = [abs(view["branches"][index][f"{part}_{end}_{unit}"]) for _, view in settled
                 for part, unit in (("p", "mw"), ("q", "mvar"))]
         assert arrived and (max(flow) < 1e-9 if text == "open" else min(flow[::2]) > 0.5), (text, flow)

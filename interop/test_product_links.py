@@ -1,5 +1,6 @@
 """Loss and return of the field: a killed twin, a silent station, and both back without a restart of the centre."""
 
+import signal
 import time
 
 import pytest
@@ -91,6 +92,25 @@ def silence(plant, station, limit):
     good = clocks.until(lambda: (points := api.status()["points"])["good"] == points["total"], BACK_S)
     clear = clocks.until(lambda: not link_alarms(api), BACK_S)
     print(f"{station} back: all points good after {good:.1f} s, link alarm cleared after {clear:.1f} s")
+
+
+def test_a_frozen_twin_is_noticed_and_its_return_too(plant):
+    """Connections stay open and nothing answers: what a black hole in the network looks like."""
+    plant.start_twin().start_centre()
+    api, limit = plant.api, NOTICED_S + REPORT_PERIOD_S
+    assert plant.all_good() is not None
+    plant.twin_process.process.send_signal(signal.SIGSTOP)
+    clocks = Clocks(api)
+    stale = clocks.until(lambda: api.status()["points"]["stale"] == api.status()["points"]["total"], 2 * limit)
+    alarms = clocks.until(lambda: link_alarms(api) == set(product.STATIONS), 2 * limit)
+    print(f"\ntwin frozen: all points stale after {stale:.2f} s, all link alarms after {alarms:.2f} s"
+          f" (limit {limit} s)")
+    assert stale <= limit and alarms <= limit
+    plant.twin_process.process.send_signal(signal.SIGCONT)
+    clocks = Clocks(api)
+    good = clocks.until(lambda: (points := api.status()["points"])["good"] == points["total"], BACK_S)
+    clear = clocks.until(lambda: not link_alarms(api), BACK_S)
+    print(f"twin goes on: all points good after {good:.1f} s, link alarms cleared after {clear:.1f} s")
 
 
 def test_events_of_an_outage_reach_the_log(plant):

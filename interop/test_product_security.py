@@ -77,7 +77,8 @@ def test_every_documented_path_needs_a_session(site):
     assert served["openapi"].startswith("3.1") and served["paths"].keys() == document()["paths"].keys()
     checked = 0
     for method, path, filled in paths(served):
-        guesses = {"Cookie": "tieline_session=tl_" + "0" * 64, "Origin": nobody.base}, {"Authorization": "Bearer tl_" + "1" * 64}
+        guesses = ({"Cookie": "tieline_session=tl_" + "0" * 64, "Origin": nobody.base},
+                   {"Authorization": "Bearer tl_" + "1" * 64})
         for headers in ({}, *guesses):
             answer = nobody.request(method.upper(), filled, body_for(method), headers)
             if (method, path) in OPEN_TO_ALL:
@@ -258,7 +259,8 @@ def test_other_machines_are_not_listened_to(binary, tmp_path, listen):
     done = product.tieline("demo", "--listen", listen, "--data", tmp_path / "demo", check=False)
     assert done.returncode == 1 and "loopback" in done.stderr, done
     plant = Plant(tmp_path)
-    for name, key in (("centre.toml", 'listen = "127.0.0.1:0"'), ("twin.toml", f'listen = "127.0.0.1:{plant.port + 14}"')):
+    for name, port in (("centre.toml", 0), ("twin.toml", plant.port + len(product.STATIONS))):
+        key = f'listen = "127.0.0.1:{port}"'
         file = tmp_path / name
         text = file.read_text()
         assert key in text
@@ -300,7 +302,8 @@ def lies(source, count, begin):
     frames = []
     for at in range(begin, begin + count):
         kind = source.choice([1, 3, 5, 9, 11, 13, 15, 30, 36, 45, 46, 50, 100, 101, 103, 105])
-        body = bytes([kind, source.randint(0, 255), source.randint(0, 63), 0, 5, 0]) + source.randbytes(source.randint(0, 60))
+        head = bytes([kind, source.randint(0, 255), source.randint(0, 63), 0, 5, 0])
+        body = head + source.randbytes(source.randint(0, 60))
         frames.append(bytes([0x68, 4 + len(body)]) + struct.pack("<HH", at % 32_768 << 1, 0) + body)
     return frames
 

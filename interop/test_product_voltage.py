@@ -43,7 +43,7 @@ def stepped(binary, tmp_path_factory):
         and time.time() - utc(proposal["time"]) > 10 for proposal in api.get("proposals")["proposals"]
     )
     assert wait_until(quiet, 120), api.get("proposals")
-    seen = {"before": api.events()[-1]["seq"], "taps": taps(api), "began": time.time(), "data": data, "running": running}
+    seen = {"before": api.events()[-1]["seq"], "taps": taps(api), "data": data, "running": running}
     print(f"\n{PLACE} at {true(twin):.4f} p.u. before the step")
     # The least step that is enough here, whatever the hour of the simulated day.
     for factor in (2.0, 2.5, 3.0, 4.0, 5.0, 6.0):
