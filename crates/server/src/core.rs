@@ -143,7 +143,6 @@ impl Core {
         loop {
             let mut reply: Option<Reply> = None;
             tokio::select! {
-                biased;
                 Ok(()) = shutdown.changed() => break,
                 Some(call) = calls.recv() => {
                     let now = self.clock.now();
