@@ -169,7 +169,7 @@ pub struct EstimateView {
     pub redundancy: f64,
     /// Limit of the objective at 99 % confidence.
     pub chi2_threshold: f64,
-    /// Removed measurements.
+    /// Removed measurements; of a sum that is bad, such as the injection of a bus, every part.
     pub bad_data: Vec<BadDataView>,
     /// Buses that the measurements do not determine.
     pub unobservable: Vec<String>,

@@ -89,7 +89,8 @@ pub struct EstimateImage {
     pub redundancy: f64,
     /// Limit of the objective at 99 % confidence.
     pub chi2_threshold: f64,
-    /// Measurements removed as bad: point and normalised residual, in the order of removal.
+    /// Measurements removed as bad: point and normalised residual, in the order of removal. Of a sum that is bad,
+    /// such as the injection of a bus, every part is listed.
     pub bad_data: Vec<(PointId, f64)>,
     /// Names of buses that the measurements do not determine.
     pub unobservable: Vec<String>,

@@ -24,7 +24,7 @@ use crate::table::Table;
 use crate::tag::TagList;
 use crate::wording::command_text;
 use security::Principal;
-use signal::{Command, CommandId, CommandStage, ControlMode, PointId, Refusal, Request, Value};
+use signal::{Command, CommandId, CommandStage, ControlMode, PointId, Request, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use timebase::{Mono, Now, Utc};
@@ -268,13 +268,13 @@ impl Gate {
         }
     }
 
-    /// The link did not take the request.
-    pub fn link_refused(&mut self, now: Now, id: CommandId, refusal: &Refusal, table: &Table) {
+    /// The request did not leave; the text says why.
+    pub fn not_sent(&mut self, now: Now, id: CommandId, why: &str, table: &Table) {
         let Some(record) = self.commands.get(&id).filter(|record| record.state.is_open()).cloned() else {
             return;
         };
-        self.audit(&record, table, "send".to_owned(), AuditResult::Failed, &refusal.to_string());
-        self.finish(now, id, CommandState::Failed, format!("not sent: {refusal}"), Some(Severity::Medium));
+        self.audit(&record, table, "send".to_owned(), AuditResult::Failed, why);
+        self.finish(now, id, CommandState::Failed, format!("not sent: {why}"), Some(Severity::Medium));
     }
 
     /// A good measurement arrived. It confirms the open command of its point if it shows the wanted value.

@@ -38,7 +38,7 @@ const MAX_BATCH: usize = 4_096;
 const MAX_RECORDS: usize = 1_000;
 /// A link that has not come up this long after the start is an alarm.
 const FIRST_CONTACT: Duration = Duration::from_secs(10);
-/// Consecutive cycles after which a bad measurement is an alarm.
+/// Consecutive cycles after which a bad measurement, or a missing estimate, is an alarm.
 const BAD_CYCLES: u32 = 3;
 /// Pause between tries of a store that does not write.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -63,9 +63,13 @@ pub(crate) struct Core {
     pub(crate) hub: Hub,
     pub(crate) estimator: Option<Estimator>,
     pub(crate) holding: HashMap<String, String>,
+    /// Consecutive cycles without an estimate.
+    pub(crate) cycles_without: u32,
     /// Consecutive cycles in which a measurement was removed as bad.
     pub(crate) bad_cycles: HashMap<PointId, u32>,
     pub(crate) store_down: bool,
+    /// The chain was found broken at the start: nothing is appended to it, and no command leaves (S-21).
+    pub(crate) audit_broken: bool,
     pub(crate) backlog: VecDeque<Record>,
     pub(crate) retry_at: Mono,
 }
@@ -227,8 +231,8 @@ impl Core {
 
     fn link_refused(&mut self, request: &Request, refusal: &Refusal, now: Now) {
         if let Request::Select(command) | Request::Execute(command) | Request::Deselect(command) = request {
-            let id = command.id;
-            self.centre.with_gate(now.utc, |gate, table, _| gate.link_refused(now, id, refusal, table));
+            let (id, why) = (command.id, refusal.to_string());
+            self.centre.with_gate(now.utc, |gate, table, _| gate.not_sent(now, id, &why, table));
         }
     }
 
@@ -276,14 +280,17 @@ impl Core {
 
     fn judge_estimate(&mut self, before: &EstimateImage, image: &EstimateImage, at: Utc) {
         if before.state != image.state {
-            let severity =
-                if image.state == EstimateState::Converged { Severity::Info } else { Severity::High };
-            self.centre.record(at, EventKind::Estimator, severity, ESTIMATOR, image.state.name().to_owned());
-            match image.state {
-                EstimateState::Converged | EstimateState::Waiting => {
-                    self.centre.clear_about(AlarmKind::Estimator, ESTIMATOR, at);
-                }
-                EstimateState::Stopped | EstimateState::Unobservable => {
+            let text = image.state.name().to_owned();
+            self.centre.record(at, EventKind::Estimator, Severity::Info, ESTIMATOR, text);
+        }
+        match image.state {
+            EstimateState::Converged | EstimateState::Waiting => {
+                self.cycles_without = 0;
+                self.centre.clear_about(AlarmKind::Estimator, ESTIMATOR, at);
+            }
+            EstimateState::Stopped | EstimateState::Unobservable => {
+                self.cycles_without += 1;
+                if self.cycles_without == BAD_CYCLES {
                     let text = format!("state estimation {}", image.state.name());
                     self.centre.raise_about(AlarmKind::Estimator, ESTIMATOR, Severity::High, &text, at);
                 }
@@ -451,8 +458,18 @@ impl Core {
                 return false;
             }
         };
-        for outgoing in &changes.outgoing {
-            if let Outgoing::Audit(draft) = outgoing {
+        let drafts = changes.outgoing.iter().filter_map(|outgoing| match outgoing {
+            Outgoing::Audit(draft) => Some(draft),
+            Outgoing::Send(_) => None,
+        });
+        for draft in drafts {
+            if self.audit_broken {
+                tracing::error!(
+                    actor = draft.actor,
+                    action = draft.action,
+                    "Not audited: the chain is broken"
+                );
+            } else {
                 records.push(persist::audit_record(draft, now));
             }
         }
@@ -511,13 +528,13 @@ impl Core {
             };
             let port = self.gateway.route(request).and_then(|link| self.links.get(link.at()));
             let sent = match port {
-                None => Err(Refusal::NotControllable),
-                Some(_) if !durable => Err(Refusal::Busy),
-                Some(port) => port.requests.try_send(*request).map_err(|_| Refusal::Busy),
+                None => Err(Refusal::NotControllable.to_string()),
+                Some(_) if !durable || self.audit_broken => Err("the audit cannot be written".to_owned()),
+                Some(port) => port.requests.try_send(*request).map_err(|_| Refusal::Busy.to_string()),
             };
-            if let Err(refusal) = sent {
+            if let Err(why) = sent {
                 let id = command.id;
-                self.centre.with_gate(now.utc, |gate, table, _| gate.link_refused(now, id, &refusal, table));
+                self.centre.with_gate(now.utc, |gate, table, _| gate.not_sent(now, id, &why, table));
             }
         }
     }

@@ -8,6 +8,7 @@ use app::{BranchImage, BusImage, EstimateImage, EstimateState, PointImage};
 use estimation::{End, Estimate, Kind, Measurement, Options, Outcome, Solver};
 use model::{Equipment, LineIdx, MeasurementIdx, MeasurementRole, Network, SubstationIdx, TransformerIdx};
 use signal::{PointId, PointList, Value};
+use std::ops::Range;
 use std::sync::Arc;
 use timebase::Now;
 use topology::calc::{BranchFlow, BusIdx, Grid};
@@ -35,14 +36,22 @@ pub struct Estimator {
 #[derive(Default)]
 struct Gathered {
     measurements: Vec<Measurement>,
+    /// By measurement: where its points stand in `points`.
+    parts: Vec<Range<usize>>,
     points: Vec<PointId>,
 }
 
 impl Gathered {
-    fn add(&mut self, kind: Kind, value: f64, sigma: f64, point: PointId) {
-        let id = u32::try_from(self.points.len()).unwrap_or(u32::MAX);
+    fn add(&mut self, kind: Kind, value: f64, sigma: f64, points: impl IntoIterator<Item = PointId>) {
+        let id = u32::try_from(self.measurements.len()).unwrap_or(u32::MAX);
         self.measurements.push(Measurement { kind, value, sigma, id });
-        self.points.push(point);
+        let start = self.points.len();
+        self.points.extend(points);
+        self.parts.push(start..self.points.len());
+    }
+
+    fn points_of(&self, measurement: usize) -> &[PointId] {
+        self.parts.get(measurement).and_then(|part| self.points.get(part.clone())).unwrap_or_default()
     }
 }
 
@@ -100,14 +109,14 @@ impl Estimator {
         for measurement in MeasurementIdx::all(self.point_of.len()) {
             let Some((point, value)) = number(measurement) else { continue };
             let power = |kind, gathered: &mut Gathered| {
-                gathered.add(kind, value / base, self.power_sigma(value) / base, point);
+                gathered.add(kind, value / base, self.power_sigma(value) / base, [point]);
             };
             match map.target(&self.network, measurement) {
                 Target::Voltage { bus, base_kv } => {
                     // A busbar that reads no voltage although the topology calls it live is left to the others.
                     let vm_pu = value / base_kv;
                     let sigma = self.config.voltage_sigma_percent / 100.0 * vm_pu.abs().max(0.1);
-                    gathered.add(Kind::Vm(bus), vm_pu, sigma, point);
+                    gathered.add(Kind::Vm(bus), vm_pu, sigma, [point]);
                 }
                 Target::ActiveFlow(branch, end) => power(Kind::PFlow(branch, side(end)), &mut gathered),
                 Target::ReactiveFlow(branch, end) => power(Kind::QFlow(branch, side(end)), &mut gathered),
@@ -129,14 +138,12 @@ impl Estimator {
         gathered
     }
 
-    /// The sum of the machines and loads of a bus as one measurement. If it is bad one cannot see which part is; the
-    /// one with the largest reading stands for it, since its error may be the largest.
+    /// The sum of the machines and loads of a bus as one measurement. If it is bad one cannot see which part is: all
+    /// are named, and none is used.
     fn add_injection(&self, gathered: &mut Gathered, kind: Kind, parts: &[(PointId, f64, f64)], base: f64) {
-        let largest = parts.iter().max_by(|one, other| one.2.abs().total_cmp(&other.2.abs()));
-        let Some((suspect, _, _)) = largest else { return };
         let sum: f64 = parts.iter().map(|(_, sign, value)| sign * value).sum();
         let variance: f64 = parts.iter().map(|(_, _, value)| self.power_sigma(*value).powi(2)).sum();
-        gathered.add(kind, sum / base, variance.sqrt() / base, *suspect);
+        gathered.add(kind, sum / base, variance.sqrt() / base, parts.iter().map(|(point, _, _)| *point));
     }
 
     fn power_sigma(&self, value_mw: f64) -> f64 {
@@ -155,8 +162,9 @@ impl Estimator {
         image.bad_data = estimate
             .removed
             .iter()
-            .filter_map(|removed| {
-                gathered.points.get(removed.index).map(|point| (*point, removed.normalised_residual))
+            .flat_map(|removed| {
+                let points = gathered.points_of(removed.index).iter();
+                points.map(|point| (*point, removed.normalised_residual))
             })
             .collect();
         image.unobservable =

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use store::{Record, SessionRecord, Store, TokenRecord, UserRecord};
+use store::{Record, SessionRecord, Store, StoreError, TokenRecord, UserRecord};
 use timebase::{Mono, Now, Utc};
 use tokio::sync::watch;
 
@@ -173,7 +173,21 @@ impl Identity {
             outcome,
             reason: reason.to_owned(),
         };
-        self.store.append(vec![Record::Audit(entry)]).map(drop).map_err(|_| SignInError::Store)
+        append_audited(&self.store, Vec::new(), entry).map_err(|_| SignInError::Store)
+    }
+}
+
+/// Writes records with their audit record. A broken chain stops commands, not monitoring: people must still get in to
+/// see it, so the deed then stands in the log only.
+fn append_audited(store: &Store, records: Vec<Record>, entry: AuditEntry) -> Result<(), StoreError> {
+    let mut batch = records.clone();
+    batch.push(Record::Audit(entry.clone()));
+    match store.append(batch) {
+        Err(StoreError::AuditBroken) => {
+            tracing::error!(actor = entry.actor, action = entry.action, "Not audited: the chain is broken");
+            store.append(records).map(drop)
+        }
+        result => result.map(drop),
     }
 }
 
@@ -220,7 +234,7 @@ pub fn create_token(
     };
     let kind = if one_time { "create one-time token" } else { "create API token" };
     let entry = console_entry(now, kind, user, "asked on the console");
-    store.append(vec![Record::PutToken(record), Record::Audit(entry)])?;
+    append_audited(store, vec![Record::PutToken(record)], entry)?;
     Ok(token.reveal())
 }
 
@@ -230,9 +244,10 @@ pub fn put_user(store: &Store, principal: Principal, now: Utc) -> Result<()> {
     let roles: Vec<&str> = principal.roles.iter().map(|role| role.name()).collect();
     let reason = format!("roles {}, areas {}", roles.join(" "), principal.areas.to_names().join(" "));
     let entry = console_entry(now, "put user", &name, &reason);
-    store.append(vec![
-        Record::PutUser(UserRecord { principal, disabled: false, created: now }),
-        Record::Audit(entry),
-    ])?;
+    append_audited(
+        store,
+        vec![Record::PutUser(UserRecord { principal, disabled: false, created: now })],
+        entry,
+    )?;
     Ok(())
 }

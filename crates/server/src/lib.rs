@@ -275,8 +275,10 @@ fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>) -> Result<
         hub: live::Hub::new(),
         estimator: Some(estimator::Estimator::new(Arc::clone(network), points, config.estimation.clone())),
         holding: HashMap::new(),
+        cycles_without: 0,
         bad_cycles: HashMap::new(),
         store_down: false,
+        audit_broken: matches!(opened.recovery.audit, store::AuditState::Broken(_)),
         backlog: VecDeque::new(),
         retry_at: started.mono,
     };

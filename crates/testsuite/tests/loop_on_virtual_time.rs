@@ -114,7 +114,16 @@ fn the_estimate_stays_within_its_bounds_over_100_cycles() {
 
 #[test]
 fn a_gross_error_of_20_sigma_is_named_and_removed() {
-    for name in ["S4/L2-4/P", "S9/V", "S3/Load/P", "S13/L6-13/Q", "S5/T5-6/P"] {
+    // Machine and load of one bus are one injection: both are named, since nothing tells them apart.
+    let cases = [
+        ("S4/L2-4/P", 1),
+        ("S9/V", 1),
+        ("S3/Load/P", 2),
+        ("S3/G3/Q", 2),
+        ("S13/L6-13/Q", 1),
+        ("S5/T5-6/P", 1),
+    ];
+    for (name, parts) in cases {
         let mut bench = Loop::new(7);
         bench.check_cycles(3);
         let error = GrossError::Sigmas(20.0);
@@ -122,7 +131,8 @@ fn a_gross_error_of_20_sigma_is_named_and_removed() {
         bench.second();
         let bad: Vec<&str> =
             bench.estimate.bad_data.iter().map(|(point, _)| bench.points[*point].name.as_str()).collect();
-        assert_eq!(bad, [name]);
+        assert_eq!(bad.len(), parts, "{name}: {bad:?}");
+        assert!(bad.contains(&name), "{name}: {bad:?}");
         let (vm, va) = bench.worst();
         assert!(vm <= 0.2 && va <= 0.1, "{name}: {vm} %, {va} degrees");
     }

@@ -10,7 +10,7 @@ use store::{AuditState, Store};
 use transport::Clock;
 
 /// Audit records printed at most unless asked otherwise.
-const LIST_DEFAULT: usize = 50;
+const LIST_DEFAULT: u64 = 50;
 
 /// Where the data are.
 #[derive(Args)]
@@ -89,9 +89,9 @@ enum AuditAction {
     },
     /// Print the latest records.
     List {
-        /// How many.
-        #[arg(long, default_value_t = LIST_DEFAULT)]
-        limit: usize,
+        /// How many, 10000 at most.
+        #[arg(long, default_value_t = LIST_DEFAULT, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+        limit: u64,
         #[command(flatten)]
         data: Data,
     },
@@ -144,7 +144,7 @@ pub(crate) fn audit(args: AuditArgs) -> Result<ExitCode> {
         AuditAction::Verify { data } => verify(&existing(&data.data)?),
         AuditAction::List { limit, data } => {
             with_store(&data.data, |store| {
-                let mut records = store.audit_before(u64::MAX >> 1, limit)?;
+                let mut records = store.audit_before(u64::MAX >> 1, usize::try_from(limit)?)?;
                 records.sort_by_key(|record| record.seq);
                 for record in records {
                     let entry = record.entry;

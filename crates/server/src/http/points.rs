@@ -181,12 +181,12 @@ pub(crate) async fn place_tag(
     let (text, by) = (body.text, who.name.clone());
     let placed = shared.core.ask(move |core, now| {
         let tag = core.centre.tags_mut().place(Tag { id: 0, point, kind, text, by, at: now.utc })?;
-        Some((note_tag(core, &tag, &who, "place tag", now.utc), tag))
+        note_tag(core, &tag, &who, "place tag", now.utc);
+        Some(tag)
     });
-    let (records, tag) = placed.await?.ok_or_else(|| {
+    let tag = placed.await?.ok_or_else(|| {
         ApiError::new(StatusCode::CONFLICT, "too_many_tags", "the point carries too many tags", "remove one")
     })?;
-    write(&shared, records).await?;
     Ok((StatusCode::CREATED, Json(views::tag(&tag))))
 }
 
@@ -205,10 +205,10 @@ pub(crate) async fn remove_tag(
     let removed = shared.core.ask(move |core, now| {
         core.centre.tags().of(point).find(|placed| placed.id == tag)?;
         let tag = core.centre.tags_mut().remove(tag)?;
-        Some(note_tag(core, &tag, &who, "remove tag", now.utc))
+        note_tag(core, &tag, &who, "remove tag", now.utc);
+        Some(())
     });
-    let records = removed.await?.ok_or_else(|| ApiError::not_found("tag"))?;
-    write(&shared, records).await?;
+    removed.await?.ok_or_else(|| ApiError::not_found("tag"))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -239,8 +239,8 @@ impl Who {
     }
 }
 
-/// Event, and the records that make the change of a tag durable.
-fn note_tag(core: &mut crate::core::Core, tag: &Tag, who: &Who, action: &str, at: Utc) -> Vec<Record> {
+/// Event and records of a changed tag; they are durable when the caller gets its answer.
+fn note_tag(core: &mut crate::core::Core, tag: &Tag, who: &Who, action: &str, at: Utc) {
     let points = core.centre.table().points().clone();
     let name = points[tag.point].name.clone();
     core.centre.record_by(NewEvent {
@@ -269,11 +269,8 @@ fn note_tag(core: &mut crate::core::Core, tag: &Tag, who: &Who, action: &str, at
     } else {
         Record::DropTag(tag.id)
     };
-    vec![change, audit]
-}
-
-async fn write(shared: &Shared, records: Vec<Record>) -> Result<(), ApiError> {
-    let store = shared.store.clone();
-    let written = tokio::task::spawn_blocking(move || store.append(records)).await;
-    written.map_err(|error| ApiError::internal(error.to_string()))?.map(drop).map_err(ApiError::from)
+    core.backlog.push_back(change);
+    if !core.audit_broken {
+        core.backlog.push_back(audit);
+    }
 }

@@ -60,7 +60,7 @@ fn run(path: &Path) -> anyhow::Result<ExitCode> {
         let (stop, stopped) = watch::channel(false);
         let handle = start(config, Clock::new(), stopped).await?;
         announce(&handle, &mut std::io::stdout().lock()).context("stdout is closed")?;
-        tokio::signal::ctrl_c().await.context("the interrupt signal cannot be awaited")?;
+        crate::centre::until_told_to_stop().await?;
         // The receiver lives in the handle's tasks; it can only be gone if they have ended already.
         let _ = stop.send(true);
         handle.stopped().await;
