@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { age, bytes, clock, count, day, fixed, NO_VALUE, quantity, setLocale, stamp } from "./format";
+import { age, byName, bytes, clock, count, day, fixed, NO_VALUE, quantity, setLocale, stamp } from "./format";
 
 beforeEach(() => setLocale("en-US"));
 
@@ -61,4 +61,8 @@ describe("ages and sizes", () => {
     expect(bytes(5 * 1024 * 1024)).toBe("5.0 MiB");
     expect(bytes(null)).toBe(NO_VALUE);
   });
+});
+
+it("names are in the order in which people count", () => {
+  expect(["S10/V", "S2/V", "S1/V", "S1/G1/P"].sort(byName)).toEqual(["S1/G1/P", "S1/V", "S2/V", "S10/V"]);
 });

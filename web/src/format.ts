@@ -45,6 +45,11 @@ function formatter(decimals: number): Intl.NumberFormat {
   return found;
 }
 
+const NATURAL = new Intl.Collator("en", { numeric: true });
+
+/** Order of names as people count: S2 before S10. */
+export const byName = (a: string, b: string): number => NATURAL.compare(a, b);
+
 export const NO_VALUE = "–";
 
 /** A number with fixed decimals; a missing or not finite one is a dash, never zero. */

@@ -73,6 +73,7 @@ export const S = {
     counters: {
       received: "received",
       processed: "processed",
+      changed: "changed",
       stored: "stored",
       served: "served",
       shed: "shed",

@@ -207,7 +207,7 @@ function Unacknowledged() {
   );
 }
 
-const COUNTERS = ["received", "processed", "stored", "served", "shed"] as const;
+const COUNTERS = ["received", "processed", "changed", "stored", "served", "shed"] as const;
 
 /** Changes per second between the two latest statuses. */
 function useRates(status: Status | null): Record<(typeof COUNTERS)[number], number | null> {

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { type Alarm, api, type Point, type PointKind } from "../api";
-import { age, count, stamp } from "../format";
+import { age, byName, count, stamp } from "../format";
 import { CATALOGUE_MAX, matches, words } from "../live/catalogue";
 import type { Trust } from "../live/reading";
 import { Notice, PriorityMark, Quality, TagMarks, ValueText } from "../parts/marks";
@@ -39,7 +39,7 @@ function useSearched(search: string): Point[] {
   return useMemo(() => {
     if (remote && found !== null) return found;
     const wanted = words(search);
-    return [...catalogue.points.values()].filter((point) => matches(point, wanted)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return [...catalogue.points.values()].filter((point) => matches(point, wanted)).sort((a, b) => byName(a.name, b.name));
   }, [version, search, found, remote]);
 }
 
@@ -53,7 +53,7 @@ export function Points() {
   const [current, setCurrent] = useState<string | null>(null);
   const searched = useSearched(search);
   const substations = useMemo(
-    () => [...new Set([...catalogue.points.values()].map((p) => p.substation))].sort(),
+    () => [...new Set([...catalogue.points.values()].map((p) => p.substation))].sort(byName),
     [known.points.size],
   );
   const rows = useMemo(

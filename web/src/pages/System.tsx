@@ -100,7 +100,7 @@ export function System({ onSignOut }: { onSignOut: () => void }) {
         </Card>
         <Card title={t.counters}>
           <Facts
-            rows={(["received", "processed", "stored", "served", "shed"] as const).map((name) => [
+            rows={(["received", "processed", "changed", "stored", "served", "shed"] as const).map((name) => [
               S.overview.counters[name],
               count(status?.counters[name]),
             ])}
