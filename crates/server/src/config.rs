@@ -38,6 +38,9 @@ pub struct Config {
     /// Applications.
     #[serde(default)]
     pub application: catalog::ApplicationConfig,
+    /// The file's text, for the record of changes; empty when there was no file.
+    #[serde(skip)]
+    pub text: String,
 }
 
 /// The grid.
@@ -180,6 +183,7 @@ impl Config {
             reason: error.to_string(),
         })?;
         let mut config: Self = parse_toml(file, &text)?;
+        config.text = text;
         let base = file.parent().unwrap_or_else(|| Path::new("."));
         config.network.file = base.join(&config.network.file);
         config.data.directory = base.join(&config.data.directory);

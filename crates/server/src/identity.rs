@@ -238,6 +238,11 @@ pub fn create_token(
     Ok(token.reveal())
 }
 
+/// Writes a record that came about on the console, with its audit record.
+pub(crate) fn note_on_console(store: &Store, record: Record, now: Utc, what: &str) -> Result<()> {
+    Ok(append_audited(store, vec![record], console_entry(now, "configuration", "centre", what))?)
+}
+
 /// Creates or replaces a user in one durable step with its audit record.
 pub fn put_user(store: &Store, principal: Principal, now: Utc) -> Result<()> {
     let name = principal.name.clone();

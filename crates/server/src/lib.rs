@@ -54,6 +54,8 @@ use transport::{
 
 /// Requests that wait for a link.
 const REQUEST_QUEUE: usize = 1_024;
+/// Key of the configuration in the store.
+const CONFIGURATION: &str = "configuration";
 /// Changes of a point that are kept in memory on average before a segment is written.
 const HISTORY_IN_MEMORY: usize = 200;
 /// How often the historian's files are looked after.
@@ -283,6 +285,7 @@ fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>) -> Result<
         retry_at: started.mono,
     };
     report_start(&mut core, opened)?;
+    note_configuration(&mut core, &config.text)?;
     Ok(core)
 }
 
@@ -302,6 +305,21 @@ fn report_start(core: &mut Core, opened: &Opened) -> Result<()> {
     core::report_lost_commands(core, &lost, now);
     opened.store.append(lost.iter().map(|command| store::Record::DropCommand(command.id)).collect())?;
     Ok(())
+}
+
+/// Keeps the configuration that is in force; a change since the last start is an event and an audit record.
+fn note_configuration(core: &mut Core, text: &str) -> Result<()> {
+    let json = serde_json::to_string(text)?;
+    let before = core.store.config(CONFIGURATION)?;
+    if text.is_empty() || before.as_ref() == Some(&json) {
+        return Ok(());
+    }
+    let now = core.started.utc;
+    let what = if before.is_some() { "changed" } else { "recorded for the first time" };
+    let text = format!("configuration {what}");
+    core.centre.record(now, EventKind::Configuration, Severity::Info, "centre", text);
+    let record = store::ConfigRecord { key: CONFIGURATION.to_owned(), json };
+    identity::note_on_console(&core.store, store::Record::PutConfig(record), now, what)
 }
 
 /// Conditions of the platform itself do not outlive it; what still holds is raised again.

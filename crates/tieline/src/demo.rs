@@ -76,6 +76,7 @@ async fn run(
         gate: Default::default(),
         link: links(&field.stations),
         application: applications(&network, &points),
+        text: String::new(),
     };
     config.http.listen = listen;
     config.check().map_err(anyhow::Error::msg)?;
