@@ -92,6 +92,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(admin::healthz))
         .routes(routes!(admin::metrics))
         .routes(routes!(admin::live))
+        .routes(routes!(admin::stream))
         .routes(routes!(points::list))
         .routes(routes!(points::one))
         .routes(routes!(points::history))

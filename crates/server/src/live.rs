@@ -7,7 +7,11 @@ use crate::core::CoreHandle;
 use crate::views::stamp;
 use api::{AlarmView, CommandView, EstimateView, EventView, LiveFrame, LivePoint, ProposalView, StatusView};
 use axum::extract::ws::{Message, WebSocket};
+use axum::response::sse::Event;
+use futures_util::{Stream, stream};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -149,71 +153,89 @@ pub(crate) struct Client {
     pub(crate) expires: timebase::Utc,
 }
 
-impl Client {
-    /// Serves the socket until it closes, the session ends or the centre stops.
-    pub(crate) async fn serve(mut self, mut socket: WebSocket) {
-        let mut seq = 0;
-        loop {
-            let mut ring = self.hub.ring.subscribe();
-            let Ok(delta) = self.core.ask(|core, now| core.snapshot(now)).await else { return };
-            let mut snapshot = Gathered::default();
-            snapshot.add(&delta, &self.scope);
-            seq += 1;
-            if self.send(&mut socket, snapshot, seq, true).await.is_err() {
-                return;
-            }
-            // Ends with Ok when the client fell behind: then it starts over with a snapshot.
-            if self.follow(&mut socket, &mut ring, &mut seq).await.is_err() {
-                return;
-            }
-        }
-    }
+/// The frames of one client, one after the other. Dropping a waiting [`Frames::next`] loses nothing.
+struct Frames {
+    client: Client,
+    /// `None` until the snapshot is made, and again after falling behind.
+    ring: Option<broadcast::Receiver<Arc<Delta>>>,
+    gathered: Gathered,
+    tick: tokio::time::Interval,
+    end: Pin<Box<tokio::time::Sleep>>,
+    seq: u64,
+}
 
-    async fn follow(
-        &mut self,
-        socket: &mut WebSocket,
-        ring: &mut broadcast::Receiver<Arc<Delta>>,
-        seq: &mut u64,
-    ) -> Result<(), axum::Error> {
-        let mut gathered = Gathered::default();
-        let end = tokio::time::sleep(self.expires.since(self.clock.now().utc));
-        tokio::pin!(end);
+impl Frames {
+    fn new(client: Client) -> Self {
         let mut tick = tokio::time::interval(FRAME_PERIOD);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let left = client.expires.since(client.clock.now().utc);
+        let end = Box::pin(tokio::time::sleep(left));
+        Self { client, ring: None, gathered: Gathered::default(), tick, end, seq: 0 }
+    }
+
+    /// The next frame as JSON; `None` when the session has ended or the centre stops.
+    async fn next(&mut self) -> Option<String> {
         loop {
+            let Some(ring) = &mut self.ring else {
+                let ring = self.client.hub.ring.subscribe();
+                let delta = self.client.core.ask(|core, now| core.snapshot(now)).await.ok()?;
+                self.gathered = Gathered::default();
+                self.gathered.add(&delta, &self.client.scope);
+                self.ring = Some(ring);
+                return self.frame(true);
+            };
             tokio::select! {
                 delta = ring.recv() => match delta {
-                    Ok(delta) => gathered.add(&delta, &self.scope),
-                    Err(broadcast::error::RecvError::Lagged(_)) => return Ok(()),
-                    Err(broadcast::error::RecvError::Closed) => return Err(axum::Error::new(crate::core::Gone)),
+                    Ok(delta) => self.gathered.add(&delta, &self.client.scope),
+                    Err(broadcast::error::RecvError::Lagged(_)) => self.ring = None,
+                    Err(broadcast::error::RecvError::Closed) => return None,
                 },
-                _ = tick.tick(), if !gathered.is_empty() => {
-                    *seq += 1;
-                    self.send(socket, std::mem::take(&mut gathered), *seq, false).await?;
-                }
-                message = socket.recv() => match message {
-                    None => return Err(axum::Error::new(crate::core::Gone)),
-                    Some(message) => answer(socket, message?).await?,
-                },
-                () = &mut end => return Err(axum::Error::new(crate::core::Gone)),
-                Ok(()) = self.revoked.changed() => return Err(axum::Error::new(crate::core::Gone)),
+                _ = self.tick.tick(), if !self.gathered.is_empty() => return self.frame(false),
+                Ok(()) = self.client.revoked.changed() => return None,
+                () = &mut self.end => return None,
             }
         }
     }
 
-    async fn send(
-        &self,
-        socket: &mut WebSocket,
-        gathered: Gathered,
-        seq: u64,
-        snapshot: bool,
-    ) -> Result<(), axum::Error> {
-        let frame = gathered.into_frame(seq, stamp(self.clock.now().utc), snapshot);
-        let text = serde_json::to_string(&frame).map_err(axum::Error::new)?;
-        self.hub.count_served(frame.points.len());
-        tokio::time::timeout(SEND_TIMEOUT, socket.send(Message::text(text)))
-            .await
-            .map_err(axum::Error::new)?
+    fn frame(&mut self, snapshot: bool) -> Option<String> {
+        self.seq += 1;
+        let now = stamp(self.client.clock.now().utc);
+        let frame = std::mem::take(&mut self.gathered).into_frame(self.seq, now, snapshot);
+        self.client.hub.count_served(frame.points.len());
+        serde_json::to_string(&frame).ok()
+    }
+}
+
+impl Client {
+    /// Serves a WebSocket until it closes, the session ends or the centre stops.
+    pub(crate) async fn serve(self, mut socket: WebSocket) {
+        let mut frames = Frames::new(self);
+        loop {
+            let went_well = tokio::select! {
+                frame = frames.next() => match frame {
+                    Some(text) => {
+                        let sent = tokio::time::timeout(SEND_TIMEOUT, socket.send(Message::text(text))).await;
+                        matches!(sent, Ok(Ok(())))
+                    }
+                    None => false,
+                },
+                message = socket.recv() => match message {
+                    Some(Ok(message)) => answer(&mut socket, message).await.is_ok(),
+                    Some(Err(_)) | None => false,
+                },
+            };
+            if !went_well {
+                return;
+            }
+        }
+    }
+
+    /// The same frames as server-sent events.
+    pub(crate) fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        stream::unfold(Frames::new(self), |mut frames| async move {
+            let text = frames.next().await?;
+            Some((Ok(Event::default().data(text)), frames))
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use api::{ErrorView, StatusView};
 use axum::Json;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, header};
+use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use security::{Areas, Right};
 use std::fmt::Write as _;
@@ -56,15 +57,28 @@ pub(crate) async fn live(
     if !headers.contains_key(header::AUTHORIZATION) {
         same_origin(&headers)?;
     }
-    let client = Client {
+    let client = client(&shared, &signed);
+    Ok(upgrade.max_message_size(MAX_CLIENT_MESSAGE).on_upgrade(|socket| client.serve(socket)))
+}
+
+/// The same frames as server-sent events, for scripts: `curl -N -H "Authorization: Bearer …"`.
+#[utoipa::path(get, path = "/api/v1/stream", tag = "platform",
+    responses((status = 200, body = api::LiveFrame, content_type = "text/event-stream"), (status = 401, body = ErrorView),
+        (status = 403, body = ErrorView)))]
+pub(crate) async fn stream(State(shared): State<Shared>, signed: Signed) -> Result<Response, ApiError> {
+    signed.require(Right::View)?;
+    Ok(Sse::new(client(&shared, &signed).events()).keep_alive(KeepAlive::default()).into_response())
+}
+
+fn client(shared: &Shared, signed: &Signed) -> Client {
+    Client {
         core: shared.core.clone(),
         hub: shared.hub.clone(),
         clock: shared.clock,
-        scope: scope(&shared, &signed),
+        scope: scope(shared, signed),
         revoked: signed.0.revoked.clone(),
         expires: signed.0.expires,
-    };
-    Ok(upgrade.max_message_size(MAX_CLIENT_MESSAGE).on_upgrade(|socket| client.serve(socket)))
+    }
 }
 
 fn scope(shared: &Shared, signed: &Signed) -> Scope {
