@@ -189,6 +189,11 @@ impl Centre {
         self.alarms.acknowledge(id, by, at)
     }
 
+    /// Stops or resumes the event log; see [`EventLog::pause`].
+    pub fn pause_events(&mut self, paused: bool, at: Utc) {
+        self.events.pause(paused, at);
+    }
+
     /// Writes an event.
     pub fn record(&mut self, time: Utc, kind: EventKind, severity: Severity, source: &str, text: String) {
         self.record_by(NewEvent {

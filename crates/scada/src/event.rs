@@ -121,6 +121,8 @@ pub struct EventLog {
     next_seq: u64,
     recent: VecDeque<Event>,
     fresh: Vec<Event>,
+    paused: bool,
+    left_out: u64,
 }
 
 impl EventLog {
@@ -129,11 +131,33 @@ impl EventLog {
 
     /// A log that continues after the last event of the store.
     pub fn after(last_seq: u64) -> Self {
-        Self { next_seq: last_seq + 1, recent: VecDeque::with_capacity(Self::RECENT), fresh: Vec::new() }
+        Self {
+            next_seq: last_seq + 1,
+            recent: VecDeque::with_capacity(Self::RECENT),
+            fresh: Vec::new(),
+            paused: false,
+            left_out: 0,
+        }
+    }
+
+    /// Stops or resumes the log. While nothing can be stored for so long that memory would run out, events are counted
+    /// instead of numbered, so that the numbers stay without gaps; the first event afterwards says how many.
+    pub fn pause(&mut self, paused: bool, at: Utc) {
+        self.paused = paused;
+        if !paused && self.left_out > 0 {
+            let text = format!("{} events were not recorded while the store was down", self.left_out);
+            self.left_out = 0;
+            let (kind, severity, source) = (EventKind::System, Severity::High, "event log".to_owned());
+            self.push(NewEvent { time: at, kind, severity, source, point: None, text, actor: None });
+        }
     }
 
     /// Appends an event.
     pub fn push(&mut self, new: NewEvent) {
+        if self.paused {
+            self.left_out += 1;
+            return;
+        }
         let NewEvent { time, kind, severity, source, point, text, actor } = new;
         let event = Event { seq: self.next_seq, time, kind, severity, source, point, text, actor };
         self.next_seq += 1;

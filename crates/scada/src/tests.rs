@@ -316,6 +316,24 @@ fn events_are_numbered_without_gaps_and_history_holds_every_change() {
 }
 
 #[test]
+fn a_paused_log_counts_and_keeps_its_numbers_without_gaps() {
+    let mut bench = Bench::new();
+    let at = bench.now.utc;
+    let last = bench.centre.events().last_seq();
+    bench.centre.pause_events(true, at);
+    bench.sample(BREAKER, OPEN, Quality::GOOD);
+    assert_eq!(bench.centre.events().last_seq(), last);
+    // The alarm itself stands: only the log is thinner.
+    assert_eq!(bench.alarm(AlarmKind::Uncommanded, "CB"), Some(true));
+    bench.centre.take_changes();
+    bench.centre.pause_events(false, at);
+    let events = bench.centre.take_changes().events;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].seq, last + 1);
+    assert!(events[0].text.contains("2 events were not recorded"), "{}", events[0].text);
+}
+
+#[test]
 fn a_value_of_the_wrong_kind_is_kept_out() {
     let mut bench = Bench::new();
     bench.sample(VOLTAGE, Value::Single(true), Quality::GOOD);

@@ -34,6 +34,8 @@ use transport::{Clock, LinkReport, LinkTag};
 const BEAT: Duration = Duration::from_millis(50);
 /// Reports taken from the queue before a flush.
 const MAX_BATCH: usize = 4_096;
+/// Records that wait for a store that does not write; beyond that events are counted instead of kept.
+const MAX_BACKLOG: usize = 200_000;
 /// Records in one transaction.
 const MAX_RECORDS: usize = 1_000;
 /// A link that has not come up this long after the start is an alarm.
@@ -478,6 +480,7 @@ impl Core {
         self.backlog.extend(records);
         let durable = self.write_backlog().await;
         self.note_store_state(durable, now);
+        self.centre.pause_events(self.backlog.len() > MAX_BACKLOG, now);
         durable
     }
 
