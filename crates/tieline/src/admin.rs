@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use security::{Areas, Principal, PrincipalKind, Role};
+use security::{Areas, AuditRecord, Principal, PrincipalKind, Role};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use transport::Clock;
 
 /// Audit records printed at most unless asked otherwise.
 const LIST_DEFAULT: u64 = 50;
+/// Audit records read at a time.
+const AUDIT_PAGE: u64 = 10_000;
 
 /// Where the data are.
 #[derive(Args)]
@@ -89,8 +91,8 @@ enum AuditAction {
     },
     /// Print the latest records.
     List {
-        /// How many, 10000 at most.
-        #[arg(long, default_value_t = LIST_DEFAULT, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+        /// How many.
+        #[arg(long, default_value_t = LIST_DEFAULT)]
         limit: u64,
         #[command(flatten)]
         data: Data,
@@ -144,8 +146,7 @@ pub(crate) fn audit(args: AuditArgs) -> Result<ExitCode> {
         AuditAction::Verify { data } => verify(&existing(&data.data)?),
         AuditAction::List { limit, data } => {
             with_store(&data.data, |store| {
-                let mut records = store.audit_before(u64::MAX >> 1, usize::try_from(limit)?)?;
-                records.sort_by_key(|record| record.seq);
+                let records = latest_audit(store, limit)?;
                 for record in records {
                     let entry = record.entry;
                     println!(
@@ -165,6 +166,20 @@ pub(crate) fn audit(args: AuditArgs) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The latest audit records, oldest first, read page by page.
+fn latest_audit(store: &Store, limit: u64) -> Result<Vec<AuditRecord>> {
+    let mut records: Vec<AuditRecord> = Vec::new();
+    let mut before = u64::MAX >> 1;
+    while let left @ 1.. = limit.saturating_sub(u64::try_from(records.len())?) {
+        let page = store.audit_before(before, usize::try_from(left.min(AUDIT_PAGE))?)?;
+        let Some(first) = page.iter().map(|record| record.seq).min() else { break };
+        before = first;
+        records.extend(page);
+    }
+    records.sort_by_key(|record| record.seq);
+    Ok(records)
 }
 
 fn verify(path: &Path) -> Result<ExitCode> {
