@@ -17,6 +17,11 @@ const GENERATOR_COLUMNS: RangeInclusive<usize> = 10..=25;
 const BRANCH_COLUMNS: RangeInclusive<usize> = 11..=21;
 const COST_COLUMNS: RangeInclusive<usize> = 4..=1024;
 
+/// Columns that a case keeps; what stands behind them is reported.
+const BUS_KEPT: usize = 13;
+const GENERATOR_KEPT: usize = 10;
+const BRANCH_KEPT: usize = 13;
+
 /// Fields of interest with the line where each is assigned.
 #[derive(Default)]
 struct Fields {
@@ -49,6 +54,13 @@ pub(super) fn case(document: Document) -> Result<(BusBranchCase, Vec<Diagnostic>
         costs: rows(&cost, cost_line, ("gencost", COST_COLUMNS), read_cost)?,
     };
     fields.name_buses(&mut case);
+    for (table, line, matrix, kept) in [
+        ("bus", bus_line, &bus, BUS_KEPT),
+        ("gen", generator_line, &generator, GENERATOR_KEPT),
+        ("branch", branch_line, &branch, BRANCH_KEPT),
+    ] {
+        fields.diagnostics.extend(dropped_columns(table, line, matrix, kept));
+    }
     let line_of = |fault: &CaseFault| match fault.row {
         CaseRow::Case => bus_line,
         CaseRow::Bus(row) => bus.lines.get(row).copied().unwrap_or(bus_line),
@@ -137,6 +149,20 @@ fn put<T>(slot: &mut Option<(u32, T)>, line: u32, value: T) -> bool {
 
 fn required(table: Option<(u32, Matrix)>, name: &str) -> Result<(u32, Matrix), ReadError> {
     table.ok_or_else(|| ReadError::new(0, format!("mpc.{name} is missing"), "a case has bus, gen and branch"))
+}
+
+/// Says which columns with figures in them the case does not keep: ramps, capability curves, results.
+fn dropped_columns(table: &str, line: u32, matrix: &Matrix, kept: usize) -> Option<Diagnostic> {
+    let filled =
+        |column: usize| matrix.rows().any(|(_, figures)| figures.get(column).is_some_and(|f| *f != 0.0));
+    let columns: Vec<String> =
+        (kept..matrix.columns).filter(|c| filled(*c)).map(|c| (c + 1).to_string()).collect();
+    (!columns.is_empty()).then(|| Diagnostic {
+        kind: DiagnosticKind::Dropped,
+        element: table.to_owned(),
+        line: Some(line),
+        text: format!("columns {} are not kept", columns.join(", ")),
+    })
 }
 
 type Expected<'a> = (&'a str, RangeInclusive<usize>);

@@ -66,6 +66,22 @@ fn unknown_fields_are_reported_and_names_are_taken() {
 }
 
 #[test]
+fn columns_that_are_not_kept_are_reported_when_there_is_something_in_them() {
+    let check = |generator: &str, expected: &[&str]| {
+        let text = format!(
+            "mpc.version = '2';\nmpc.baseMVA = 100;\nmpc.bus = [1 3 0 0 0 0 1 1 0 110 1 1.1 0.9];\n\
+             mpc.gen = [{generator}];\nmpc.branch = [];\n"
+        );
+        let (_, diagnostics) = read(text.as_bytes()).unwrap();
+        let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, expected, "{generator}");
+    };
+    check("1 10 0 9 -9 1 100 1 20 0", &[]);
+    check("1 10 0 9 -9 1 100 1 20 0 0 0 0", &[]);
+    check("1 10 0 9 -9 1 100 1 20 0 0 5 0 7", &["line 4: dropped gen: columns 12, 14 are not kept"]);
+}
+
+#[test]
 fn faults_are_named_with_their_line() {
     let check = |text: String, line: u32, reason: &str| {
         let error = read(text.as_bytes()).unwrap_err();
