@@ -12,10 +12,13 @@
 //! No function here reads a clock, allocates after its first use on a pattern (except where stated), or panics on
 //! finite or non-finite numbers. Index arguments out of range are the caller's fault and panic as slices do.
 
+pub mod block;
 mod inverse;
+pub mod lanes;
 mod lu;
 mod matrix;
 mod order;
+pub mod pool;
 #[cfg(test)]
 mod tests;
 

@@ -22,6 +22,29 @@ pub fn minimum_degree(matrix: &Csc) -> Vec<usize> {
     if is_permutation(&order, matrix.cols()) { order } else { natural() }
 }
 
+/// Order of elimination for a graph: the neighbours of node `i` are `adjacent[ptr[i]..ptr[i + 1]]`, each once and
+/// ascending, in both directions, without `i` itself.
+pub(crate) fn minimum_degree_of(ptr: &[usize], adjacent: &[u32]) -> Vec<u32> {
+    let n = ptr.len() - 1;
+    let natural = || (0u32..).take(n).collect();
+    let mut col_ptr: Vec<isize> = Vec::with_capacity(n + 1);
+    let mut row_idx: Vec<isize> = Vec::with_capacity(adjacent.len() + n);
+    col_ptr.push(0);
+    for (i, range) in ptr.windows(2).enumerate() {
+        let near = &adjacent[range[0]..range[1]];
+        let split = near.partition_point(|&j| (j as usize) < i);
+        row_idx.extend(near[..split].iter().map(|&j| j as isize));
+        // `amd` takes fewer entries than rows for an arithmetic overflow, so the diagonal goes with it.
+        row_idx.push(i as isize);
+        row_idx.extend(near[split..].iter().map(|&j| j as isize));
+        col_ptr.push(row_idx.len() as isize);
+    }
+    match amd::order(n as isize, &col_ptr, &row_idx, &amd::Control::default()) {
+        Ok((order, _, _)) if order.len() == n => order.into_iter().map(|k| k as u32).collect(),
+        Ok(_) | Err(_) => natural(),
+    }
+}
+
 /// The pattern with every diagonal entry: `amd` takes fewer entries than rows for an arithmetic overflow.
 fn with_diagonal(matrix: &Csc) -> Option<(Vec<isize>, Vec<isize>)> {
     let mut col_ptr = vec![0];
