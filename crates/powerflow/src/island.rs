@@ -1,10 +1,27 @@
-//! Newton's method on one island. Equations in the head of the crate; here `i`, `j` count the buses of the island.
+//! Newton's method on one island. Equations in the head of the crate; here `i`, `j` count the buses of the island in
+//! the order of elimination.
+//!
+//! With `s(i,j) = V(i) · conj(Y(i,j) V(j))` the blocks of `J` in `(Δθ(j), Δv(j)/v(j))` are
+//!
+//! ```text
+//! j ≠ i:   [  Im s   Re s ]          j = i:   [ Im s(i,i) - Q(i)    P(i) + Re s(i,i) ]
+//!          [ -Re s   Im s ]                   [ P(i) - Re s(i,i)    Q(i) + Im s(i,i) ]
+//! ```
+//!
+//! The last step may keep the factors of the step before (a chord) when that suffices: near the solution the mismatch
+//! then falls by the factor `2 m(k) / m(k-1)` that Newton's quadratic convergence predicts, and a solve costs a
+//! fraction of a factorisation. What counts as converged is always the mismatch itself.
 
-use sparse::{Csc, Lu, LuError, PatternBuilder, minimum_degree};
+use std::sync::Arc;
+
+use sparse::block::{Block, BlockLu, BlockPattern};
+use sparse::{Csc, Lu, LuError, PatternBuilder};
 use topology::calc::{Branch, Bus};
 
 /// A Newton step may lower a magnitude by at most this share, so that it stays positive.
 const LARGEST_DROP: f64 = 0.5;
+/// A chord step must promise at least this reduction.
+const CHORD_RATE: f64 = 0.1;
 
 /// What is held at a bus at present.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,25 +42,35 @@ pub(crate) enum Run {
     Singular { bus: usize },
 }
 
+/// Bus admittance matrix without its diagonal, by rows.
+#[derive(Clone, Debug)]
+struct Admittances {
+    ptr: Vec<u32>,
+    col: Vec<u32>,
+    /// Block of the Jacobian that belongs to the entry.
+    slot: Vec<u32>,
+    y: Vec<[f64; 2]>,
+    diagonal: Vec<[f64; 2]>,
+    /// Entries `from→to` and `to→from` of every branch; `u32::MAX` for a branch that starts where it ends.
+    branch: Vec<[u32; 2]>,
+}
+
 /// Equations, pattern and factors of one island.
 #[derive(Clone, Debug)]
 pub(crate) struct Island {
-    /// Pattern of the bus admittance matrix; its values hold G.
-    y: Csc,
-    y_b: Vec<f64>,
-    /// Slots in `y` per branch: ff, ft, tf, tt; and per bus.
-    branch_slots: Vec<[usize; 4]>,
-    diagonal: Vec<usize>,
-    jacobian: Csc,
-    /// Slots in `jacobian` per entry of `y`: ∂P/∂θ, ∂P/∂v, ∂Q/∂θ, ∂Q/∂v.
-    blocks: Vec<[usize; 4]>,
-    lu: Lu,
-    step: Vec<f64>,
-    cos: Vec<f64>,
-    sin: Vec<f64>,
-    /// T and S per entry of `y`.
-    t: Vec<f64>,
-    s: Vec<f64>,
+    y: Admittances,
+    ends: Vec<[u32; 2]>,
+    lu: BlockLu,
+    /// The same Jacobian for the factorisation that pivots; made when the blocks were not to be trusted.
+    pivoting: Option<Box<Pivoting>>,
+    step: Vec<[f64; 2]>,
+    /// Voltages in rectangular coordinates.
+    v: Vec<[f64; 2]>,
+    /// `s(i,j)` per entry of `y`, and `s(i,i)`.
+    s: Vec<[f64; 2]>,
+    s_diagonal: Vec<[f64; 2]>,
+    /// Where the run began.
+    start: [Vec<f64>; 2],
     pub(crate) held: Vec<Held>,
     pub(crate) p_set_pu: Vec<f64>,
     pub(crate) q_set_pu: Vec<f64>,
@@ -54,32 +81,39 @@ pub(crate) struct Island {
     pub(crate) q_pu: Vec<f64>,
 }
 
+#[derive(Clone, Debug)]
+struct Pivoting {
+    matrix: Csc,
+    /// Places of the block in every slot; blocks that are fill have none.
+    places: Vec<(u32, [usize; 4])>,
+    lu: Lu,
+    rhs: Vec<f64>,
+}
+
+/// Which factorisation serves a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Linear {
+    Blocks,
+    Pivoting,
+}
+
 impl Island {
-    /// Symbolic work for `n` buses and branches between the given ends.
-    pub(crate) fn new(n: usize, ends: &[[usize; 2]]) -> Self {
-        let mut builder = PatternBuilder::new(n, n);
-        let diagonal: Vec<usize> = (0..n).map(|i| builder.push(i, i)).collect();
-        let branches: Vec<[usize; 4]> = ends
-            .iter()
-            .map(|&[f, t]| [builder.push(f, f), builder.push(f, t), builder.push(t, f), builder.push(t, t)])
-            .collect();
-        let (y, slots) = builder.build();
-        let (jacobian, blocks) = jacobian_pattern(&y);
-        let order = minimum_degree(&y).into_iter().flat_map(|i| [2 * i, 2 * i + 1]).collect();
-        let entries = y.values().len();
+    /// Symbolic work for branches between the given ends, which count in the pattern's order of elimination.
+    pub(crate) fn new(pattern: BlockPattern, ends: Vec<[u32; 2]>) -> Self {
+        let n = pattern.nodes();
+        let y = Admittances::new(&pattern, &ends);
+        let entries = y.y.len();
+        let pattern = Arc::new(pattern);
         Self {
-            y_b: vec![0.0; entries],
-            branch_slots: branches.into_iter().map(|entry| entry.map(|e| slots[e])).collect(),
-            diagonal: diagonal.into_iter().map(|e| slots[e]).collect(),
-            lu: Lu::with_order(order),
-            t: vec![0.0; entries],
-            s: vec![0.0; entries],
             y,
-            jacobian,
-            blocks,
-            step: vec![0.0; 2 * n],
-            cos: vec![0.0; n],
-            sin: vec![0.0; n],
+            ends,
+            lu: BlockLu::new(pattern),
+            pivoting: None,
+            step: vec![[0.0; 2]; n],
+            v: vec![[0.0; 2]; n],
+            s: vec![[0.0; 2]; entries],
+            s_diagonal: vec![[0.0; 2]; n],
+            start: [vec![0.0; n], vec![0.0; n]],
             held: vec![Held::Power; n],
             p_set_pu: vec![0.0; n],
             q_set_pu: vec![0.0; n],
@@ -96,25 +130,42 @@ impl Island {
         buses: impl Iterator<Item = &'a Bus>,
         branches: impl Iterator<Item = &'a Branch>,
     ) {
-        self.y.clear();
-        self.y_b.fill(0.0);
-        let g = self.y.values_mut();
-        for (bus, &slot) in buses.zip(&self.diagonal) {
-            g[slot] += bus.g_shunt_pu;
-            self.y_b[slot] += bus.b_shunt_pu;
+        self.y.y.fill([0.0; 2]);
+        for (bus, diagonal) in buses.zip(&mut self.y.diagonal) {
+            *diagonal = [bus.g_shunt_pu, bus.b_shunt_pu];
         }
-        for (branch, slots) in branches.zip(&self.branch_slots) {
+        for ((branch, &[from, to]), &[ft, tf]) in branches.zip(&self.ends).zip(&self.y.branch) {
             let y = branch.admittance();
-            for (part, &slot) in [y.ff, y.ft, y.tf, y.tt].into_iter().zip(slots) {
-                g[slot] += part[0];
-                self.y_b[slot] += part[1];
+            add(&mut self.y.diagonal[from as usize], y.ff);
+            add(&mut self.y.diagonal[to as usize], y.tt);
+            if ft == u32::MAX {
+                add(&mut self.y.diagonal[from as usize], y.ft);
+                add(&mut self.y.diagonal[from as usize], y.tf);
+            } else {
+                add(&mut self.y.y[ft as usize], y.ft);
+                add(&mut self.y.y[tf as usize], y.tf);
             }
         }
     }
 
-    /// Newton steps from the present voltages.
+    /// Newton steps from the present voltages; with pivoting from there again when the blocks alone do not arrive.
     pub(crate) fn run(&mut self, tolerance_pu: f64, max_steps: u32) -> Run {
+        self.start[0].copy_from_slice(&self.vm_pu);
+        self.start[1].copy_from_slice(&self.va_rad);
+        let first = self.run_on(Linear::Blocks, tolerance_pu, max_steps);
+        if matches!(first, Run::Converged { .. }) {
+            return first;
+        }
+        self.vm_pu.copy_from_slice(&self.start[0]);
+        self.va_rad.copy_from_slice(&self.start[1]);
+        self.run_on(Linear::Pivoting, tolerance_pu, max_steps)
+    }
+
+    fn run_on(&mut self, linear: Linear, tolerance_pu: f64, max_steps: u32) -> Run {
         let mut steps = 0;
+        // The first step has no factors to keep: the rate is infinite.
+        let mut last_pu = 0.0;
+        let mut after_full_step = true;
         loop {
             self.evaluate();
             let (worst, mismatch_pu) = self.mismatch();
@@ -124,37 +175,59 @@ impl Island {
             if steps >= max_steps || !mismatch_pu.is_finite() {
                 return Run::Stopped { worst, mismatch_pu, steps };
             }
-            self.differentiate();
-            match self.lu.update(&self.jacobian) {
-                Ok(_) => {}
-                Err(LuError::Singular(singular)) => return Run::Singular { bus: singular.column / 2 },
-                Err(LuError::Shape { .. }) => return Run::Stopped { worst, mismatch_pu, steps },
+            // After a full step a chord contracts at twice the ratio of that step, after a chord as it did.
+            let rate = mismatch_pu / last_pu * if after_full_step { 2.0 } else { 1.0 };
+            let chord = rate <= CHORD_RATE && mismatch_pu * rate <= tolerance_pu;
+            if let Err(bus) = self.solve(linear, chord) {
+                return Run::Singular { bus };
             }
-            self.lu.solve(&mut self.step);
             self.advance();
+            after_full_step = !chord;
+            last_pu = mismatch_pu;
             steps += 1;
         }
     }
 
-    /// T, S and the calculated injections.
-    fn evaluate(&mut self) {
-        for (i, &angle) in self.va_rad.iter().enumerate() {
-            (self.sin[i], self.cos[i]) = angle.sin_cos();
+    /// Replaces the mismatch in `step` by the Newton step.
+    fn solve(&mut self, linear: Linear, chord: bool) -> Result<(), usize> {
+        if !chord {
+            self.differentiate();
         }
-        self.p_pu.fill(0.0);
-        self.q_pu.fill(0.0);
-        let (g, rows, ptr) = (self.y.values(), self.y.row_indices(), self.y.col_ptr());
-        for j in 0..self.vm_pu.len() {
-            let (cos_j, sin_j, v_j) = (self.cos[j], self.sin[j], self.vm_pu[j]);
-            for (e, &i) in (ptr[j]..).zip(&rows[ptr[j]..ptr[j + 1]]) {
-                let cos = self.cos[i] * cos_j + self.sin[i] * sin_j;
-                let sin = self.sin[i] * cos_j - self.cos[i] * sin_j;
-                self.t[e] = g[e] * cos + self.y_b[e] * sin;
-                self.s[e] = g[e] * sin - self.y_b[e] * cos;
-                let product = self.vm_pu[i] * v_j;
-                self.p_pu[i] += product * self.t[e];
-                self.q_pu[i] += product * self.s[e];
+        match linear {
+            Linear::Blocks => {
+                if !chord {
+                    self.lu.factor().map_err(|distrusted| distrusted.node)?;
+                }
+                self.lu.solve(&mut self.step);
+                Ok(())
             }
+            Linear::Pivoting => {
+                let Self { pivoting, y, lu, .. } = self;
+                let pivoting = pivoting.get_or_insert_with(|| Box::new(Pivoting::new(y, lu.pattern())));
+                pivoting.solve(lu.blocks(), chord, &mut self.step)
+            }
+        }
+    }
+
+    /// `s(i,j)` and the calculated injections.
+    fn evaluate(&mut self) {
+        for ((v, &vm), &va) in self.v.iter_mut().zip(&self.vm_pu).zip(&self.va_rad) {
+            let (sin, cos) = va.sin_cos();
+            *v = [vm * cos, vm * sin];
+        }
+        for i in 0..self.v.len() {
+            let v_i = self.v[i];
+            let own = times_conjugate(v_i, self.y.diagonal[i], v_i);
+            let mut sum = own;
+            let range = self.y.ptr[i] as usize..self.y.ptr[i + 1] as usize;
+            let entries = self.y.y[range.clone()].iter().zip(&self.y.col[range.clone()]);
+            for ((&y, &j), s) in entries.zip(&mut self.s[range]) {
+                *s = times_conjugate(v_i, y, self.v[j as usize]);
+                sum[0] += s[0];
+                sum[1] += s[1];
+            }
+            self.s_diagonal[i] = own;
+            [self.p_pu[i], self.q_pu[i]] = sum;
         }
     }
 
@@ -169,8 +242,7 @@ impl Island {
                 Held::PowerAndVoltage => (p, 0.0),
                 Held::Power => (p, q),
             };
-            self.step[2 * i] = p;
-            self.step[2 * i + 1] = q;
+            self.step[i] = [p, q];
             let size = p.abs().max(q.abs());
             if p.is_nan() || q.is_nan() {
                 return (i, f64::NAN);
@@ -182,64 +254,127 @@ impl Island {
         worst
     }
 
-    /// The Jacobian at the voltages of the last [`Self::evaluate`].
+    /// The Jacobian at the voltages of the last [`Self::evaluate`], into the blocks of `lu`.
     fn differentiate(&mut self) {
-        let (rows, ptr) = (self.y.row_indices(), self.y.col_ptr());
-        let out = self.jacobian.values_mut();
-        for j in 0..self.vm_pu.len() {
-            for (e, &i) in (ptr[j]..).zip(&rows[ptr[j]..ptr[j + 1]]) {
-                let v_i = self.vm_pu[i];
-                let [p_angle, p_vm, q_angle, q_vm] = if i == j {
-                    let (g, b) = (self.y.values()[e], self.y_b[e]);
-                    let (p, q) = (self.p_pu[i], self.q_pu[i]);
-                    [-q - b * v_i * v_i, p / v_i + g * v_i, p - g * v_i * v_i, q / v_i - b * v_i]
-                } else {
-                    let (t, s) = (v_i * self.t[e], v_i * self.s[e]);
-                    [self.vm_pu[j] * s, t, -self.vm_pu[j] * t, s]
+        self.lu.clear();
+        let diagonal_slots = Arc::clone(self.lu.pattern());
+        let blocks = self.lu.blocks_mut();
+        for (i, &slot) in diagonal_slots.diagonal().iter().enumerate() {
+            let held = self.held[i];
+            let [re, im] = self.s_diagonal[i];
+            let (p, q) = (self.p_pu[i], self.q_pu[i]);
+            blocks[slot as usize] = match held {
+                Held::VoltageAndAngle => [1.0, 0.0, 0.0, 1.0],
+                Held::PowerAndVoltage => [im - q, p + re, 0.0, 1.0],
+                Held::Power => [im - q, p + re, p - re, q + im],
+            };
+            let range = self.y.ptr[i] as usize..self.y.ptr[i + 1] as usize;
+            for (&[re, im], &slot) in self.s[range.clone()].iter().zip(&self.y.slot[range]) {
+                blocks[slot as usize] = match held {
+                    Held::VoltageAndAngle => [0.0; 4],
+                    Held::PowerAndVoltage => [im, re, 0.0, 0.0],
+                    Held::Power => [im, re, -re, im],
                 };
-                let one = if i == j { 1.0 } else { 0.0 };
-                let block = match self.held[i] {
-                    Held::VoltageAndAngle => [one, 0.0, 0.0, one],
-                    Held::PowerAndVoltage => [p_angle, p_vm, 0.0, one],
-                    Held::Power => [p_angle, p_vm, q_angle, q_vm],
-                };
-                for (&slot, value) in self.blocks[e].iter().zip(block) {
-                    out[slot] = value;
-                }
             }
         }
     }
 
     fn advance(&mut self) {
-        let mut share: f64 = 1.0;
-        for (i, &vm) in self.vm_pu.iter().enumerate() {
-            let drop = -self.step[2 * i + 1];
-            if drop > LARGEST_DROP * vm {
-                share = share.min(LARGEST_DROP * vm / drop);
-            }
-        }
-        for (i, (vm, va)) in self.vm_pu.iter_mut().zip(&mut self.va_rad).enumerate() {
-            *va += share * self.step[2 * i];
-            *vm += share * self.step[2 * i + 1];
+        let deepest = self.step.iter().fold(0.0, |deepest: f64, step| deepest.min(step[1]));
+        let share = if deepest < -LARGEST_DROP { LARGEST_DROP / -deepest } else { 1.0 };
+        for ((vm, va), step) in self.vm_pu.iter_mut().zip(&mut self.va_rad).zip(&self.step) {
+            *va += share * step[0];
+            *vm += share * step[1] * *vm;
         }
     }
 }
 
-/// Two equations and two unknowns per bus, one 2×2 block per entry of `y`.
-fn jacobian_pattern(y: &Csc) -> (Csc, Vec<[usize; 4]>) {
-    let mut builder = PatternBuilder::new(2 * y.rows(), 2 * y.cols());
-    let mut blocks = Vec::with_capacity(y.values().len());
-    for j in 0..y.cols() {
-        for (i, _) in y.column(j) {
-            let (p, q, angle, vm) = (2 * i, 2 * i + 1, 2 * j, 2 * j + 1);
-            blocks.push([
-                builder.push(p, angle),
-                builder.push(p, vm),
-                builder.push(q, angle),
-                builder.push(q, vm),
-            ]);
+impl Admittances {
+    fn new(pattern: &BlockPattern, ends: &[[u32; 2]]) -> Self {
+        let n = pattern.nodes();
+        let mut pairs: Vec<[u32; 2]> =
+            ends.iter().filter(|[a, b]| a != b).flat_map(|&[a, b]| [[a, b], [b, a]]).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut ptr = vec![0u32; n + 1];
+        for &[row, _] in &pairs {
+            ptr[row as usize + 1] += 1;
+        }
+        for i in 0..n {
+            ptr[i + 1] += ptr[i];
+        }
+        let place = |row: u32, col: u32| {
+            let start = ptr[row as usize] as usize;
+            let range = start..ptr[row as usize + 1] as usize;
+            pairs[range].binary_search(&[row, col]).map_or(u32::MAX, |at| (start + at) as u32)
+        };
+        let branch = ends
+            .iter()
+            .map(|&[a, b]| if a == b { [u32::MAX; 2] } else { [place(a, b), place(b, a)] })
+            .collect();
+        let slot = pairs.iter().map(|&[row, col]| pattern.slot(row, col).map_or(u32::MAX, |s| s as u32));
+        Self {
+            slot: slot.collect(),
+            col: pairs.iter().map(|pair| pair[1]).collect(),
+            y: vec![[0.0; 2]; pairs.len()],
+            diagonal: vec![[0.0; 2]; n],
+            ptr,
+            branch,
         }
     }
-    let (jacobian, slots) = builder.build();
-    (jacobian, blocks.into_iter().map(|block| block.map(|e| slots[e])).collect())
+}
+
+impl Pivoting {
+    fn new(y: &Admittances, pattern: &BlockPattern) -> Self {
+        let n = pattern.nodes();
+        let mut builder = PatternBuilder::new(2 * n, 2 * n);
+        let mut places = Vec::with_capacity(n + y.slot.len());
+        let mut push = |row: usize, col: usize, slot: u32| {
+            let entry = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(r, c)| builder.push(2 * row + r, 2 * col + c));
+            places.push((slot, entry));
+        };
+        for i in 0..n {
+            push(i, i, pattern.diagonal()[i]);
+            for e in y.ptr[i] as usize..y.ptr[i + 1] as usize {
+                push(i, y.col[e] as usize, y.slot[e]);
+            }
+        }
+        let (matrix, slots) = builder.build();
+        for (_, entry) in &mut places {
+            *entry = entry.map(|e| slots[e]);
+        }
+        Self { lu: Lu::new(&matrix), matrix, places, rhs: vec![0.0; 2 * n] }
+    }
+
+    fn solve(&mut self, blocks: &[Block], chord: bool, step: &mut [[f64; 2]]) -> Result<(), usize> {
+        if !chord {
+            let values = self.matrix.values_mut();
+            for (slot, entry) in &self.places {
+                for (&place, &value) in entry.iter().zip(&blocks[*slot as usize]) {
+                    values[place] = value;
+                }
+            }
+            self.lu.update(&self.matrix).map_err(|error| match error {
+                LuError::Singular(singular) => singular.column / 2,
+                // The size is fixed by `new`, so this is never reached; no bus is better to name than the first.
+                LuError::Shape { .. } => 0,
+            })?;
+        }
+        self.rhs.copy_from_slice(step.as_flattened());
+        self.lu.solve(&mut self.rhs);
+        step.as_flattened_mut().copy_from_slice(&self.rhs);
+        Ok(())
+    }
+}
+
+fn add(sum: &mut [f64; 2], y: [f64; 2]) {
+    sum[0] += y[0];
+    sum[1] += y[1];
+}
+
+/// `a · conj(y b)`.
+#[inline(always)]
+fn times_conjugate(a: [f64; 2], y: [f64; 2], b: [f64; 2]) -> [f64; 2] {
+    let current = [y[0] * b[0] - y[1] * b[1], y[0] * b[1] + y[1] * b[0]];
+    [a[0] * current[0] + a[1] * current[1], a[1] * current[0] - a[0] * current[1]]
 }

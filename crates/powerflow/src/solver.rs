@@ -1,5 +1,6 @@
 //! Splits a grid into islands, keeps their symbolic work, and runs the reactive-limit loop around Newton's method.
 
+use sparse::block::BlockPattern;
 use topology::calc::{Branch, BranchFlow, BranchIdx, Bus, BusIdx, BusKind, Grid, Voltages};
 
 use crate::island::{Held, Island, Run};
@@ -86,10 +87,10 @@ impl Solver {
         self.stray.clear();
         let islands = grid.islands as usize;
         let (mut buses, mut branches) = (vec![Vec::new(); islands], vec![Vec::new(); islands]);
-        let mut local = vec![0; grid.buses.len()];
+        let mut local = vec![0u32; grid.buses.len()];
         for (index, bus) in grid.buses.iter().enumerate() {
             if let Some(list) = buses.get_mut(bus.island.at()) {
-                local[index] = list.len();
+                local[index] = list.len() as u32;
                 list.push(index);
             }
         }
@@ -102,19 +103,28 @@ impl Solver {
         self.parts = buses
             .into_iter()
             .zip(branches)
-            .map(|(buses, branches)| {
-                let ends: Vec<_> = branches
-                    .iter()
-                    .map(|&b: &usize| [grid.branches[b].from, grid.branches[b].to].map(|bus| local[bus.at()]))
-                    .collect();
-                let island = Island::new(buses.len(), &ends);
-                Part { limits: vec![Limited::default(); buses.len()], buses, branches, island, warm: false }
-            })
+            .map(|(buses, branches)| Part::new(grid, &local, (buses, branches)))
             .collect();
     }
 }
 
 impl Part {
+    /// `local` is the place of every bus of the grid in `buses`.
+    fn new(grid: &Grid, local: &[u32], (buses, branches): (Vec<usize>, Vec<usize>)) -> Self {
+        let mut ends: Vec<[u32; 2]> = branches
+            .iter()
+            .map(|&b| [grid.branches[b].from, grid.branches[b].to].map(|bus| local[bus.at()]))
+            .collect();
+        let pattern = BlockPattern::new(buses.len(), &ends);
+        for end in ends.as_flattened_mut() {
+            *end = pattern.position()[*end as usize];
+        }
+        // From here on a bus of the part counts in the order of elimination, which keeps neighbours near in memory.
+        let buses: Vec<usize> = pattern.order().iter().map(|&k| buses[k as usize]).collect();
+        let island = Island::new(pattern, ends);
+        Self { limits: vec![Limited::default(); buses.len()], buses, branches, island, warm: false }
+    }
+
     fn solve(&mut self, grid: &Grid, options: &Options) -> Outcome {
         if let Err(reason) = self.check(grid) {
             return Outcome::NotSolvable { reason };
@@ -151,19 +161,16 @@ impl Part {
     }
 
     fn check(&self, grid: &Grid) -> Result<(), Reason> {
-        let mut slacks = 0;
-        for (at, &index) in self.buses.iter().enumerate() {
-            let bus = &grid.buses[index];
-            if !bus_is_sound(bus) {
-                return Err(Reason::BadBus(self.bus(at)));
-            }
-            slacks += u32::from(bus.kind == BusKind::Slack);
-            if slacks > 1 {
-                return Err(Reason::SecondSlack(self.bus(at)));
-            }
+        if let Some(at) = (0..self.buses.len()).find(|&at| !bus_is_sound(&grid.buses[self.buses[at]])) {
+            return Err(Reason::BadBus(self.bus(at)));
         }
-        if slacks == 0 {
-            return Err(Reason::NoSlack);
+        let is_slack = |&at: &usize| grid.buses[self.buses[at]].kind == BusKind::Slack;
+        let mut slacks: Vec<BusIdx> = (0..self.buses.len()).filter(is_slack).map(|at| self.bus(at)).collect();
+        slacks.sort_unstable();
+        match slacks[..] {
+            [] => return Err(Reason::NoSlack),
+            [_] => {}
+            [_, second, ..] => return Err(Reason::SecondSlack(second)),
         }
         match self.branches.iter().find(|&&b| !branch_is_sound(&grid.branches[b])) {
             Some(&b) => Err(Reason::BadBranch(BranchIdx(u32::try_from(b).unwrap_or(u32::MAX)))),
