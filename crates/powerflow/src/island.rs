@@ -18,6 +18,8 @@ use sparse::block::{Block, BlockLu, BlockPattern};
 use sparse::{Csc, Lu, LuError, PatternBuilder};
 use topology::calc::{Branch, Bus};
 
+use crate::admittances::Admittances;
+
 /// A Newton step may lower a magnitude by at most this share, so that it stays positive.
 const LARGEST_DROP: f64 = 0.5;
 /// A chord step must promise at least this reduction.
@@ -40,19 +42,6 @@ pub(crate) enum Run {
     Converged { steps: u32, mismatch_pu: f64 },
     Stopped { worst: usize, mismatch_pu: f64, steps: u32 },
     Singular { bus: usize },
-}
-
-/// Bus admittance matrix without its diagonal, by rows.
-#[derive(Clone, Debug)]
-struct Admittances {
-    ptr: Vec<u32>,
-    col: Vec<u32>,
-    /// Block of the Jacobian that belongs to the entry.
-    slot: Vec<u32>,
-    y: Vec<[f64; 2]>,
-    diagonal: Vec<[f64; 2]>,
-    /// Entries `from→to` and `to→from` of every branch; `u32::MAX` for a branch that starts where it ends.
-    branch: Vec<[u32; 2]>,
 }
 
 /// Equations, pattern and factors of one island.
@@ -130,22 +119,17 @@ impl Island {
         buses: impl Iterator<Item = &'a Bus>,
         branches: impl Iterator<Item = &'a Branch>,
     ) {
-        self.y.y.fill([0.0; 2]);
-        for (bus, diagonal) in buses.zip(&mut self.y.diagonal) {
-            *diagonal = [bus.g_shunt_pu, bus.b_shunt_pu];
-        }
-        for ((branch, &[from, to]), &[ft, tf]) in branches.zip(&self.ends).zip(&self.y.branch) {
-            let y = branch.admittance();
-            add(&mut self.y.diagonal[from as usize], y.ff);
-            add(&mut self.y.diagonal[to as usize], y.tt);
-            if ft == u32::MAX {
-                add(&mut self.y.diagonal[from as usize], y.ft);
-                add(&mut self.y.diagonal[from as usize], y.tf);
-            } else {
-                add(&mut self.y.y[ft as usize], y.ft);
-                add(&mut self.y.y[tf as usize], y.tf);
-            }
-        }
+        self.y.set(&self.ends, buses, branches);
+    }
+
+    /// Bus admittances in the order of elimination.
+    pub(crate) fn admittances(&self) -> &Admittances {
+        &self.y
+    }
+
+    /// Pattern of the Jacobian's blocks.
+    pub(crate) fn pattern(&self) -> &Arc<BlockPattern> {
+        self.lu.pattern()
     }
 
     /// Newton steps from the present voltages; with pivoting from there again when the blocks alone do not arrive.
@@ -289,41 +273,6 @@ impl Island {
     }
 }
 
-impl Admittances {
-    fn new(pattern: &BlockPattern, ends: &[[u32; 2]]) -> Self {
-        let n = pattern.nodes();
-        let mut pairs: Vec<[u32; 2]> =
-            ends.iter().filter(|[a, b]| a != b).flat_map(|&[a, b]| [[a, b], [b, a]]).collect();
-        pairs.sort_unstable();
-        pairs.dedup();
-        let mut ptr = vec![0u32; n + 1];
-        for &[row, _] in &pairs {
-            ptr[row as usize + 1] += 1;
-        }
-        for i in 0..n {
-            ptr[i + 1] += ptr[i];
-        }
-        let place = |row: u32, col: u32| {
-            let start = ptr[row as usize] as usize;
-            let range = start..ptr[row as usize + 1] as usize;
-            pairs[range].binary_search(&[row, col]).map_or(u32::MAX, |at| (start + at) as u32)
-        };
-        let branch = ends
-            .iter()
-            .map(|&[a, b]| if a == b { [u32::MAX; 2] } else { [place(a, b), place(b, a)] })
-            .collect();
-        let slot = pairs.iter().map(|&[row, col]| pattern.slot(row, col).map_or(u32::MAX, |s| s as u32));
-        Self {
-            slot: slot.collect(),
-            col: pairs.iter().map(|pair| pair[1]).collect(),
-            y: vec![[0.0; 2]; pairs.len()],
-            diagonal: vec![[0.0; 2]; n],
-            ptr,
-            branch,
-        }
-    }
-}
-
 impl Pivoting {
     fn new(y: &Admittances, pattern: &BlockPattern) -> Self {
         let n = pattern.nodes();
@@ -365,11 +314,6 @@ impl Pivoting {
         step.as_flattened_mut().copy_from_slice(&self.rhs);
         Ok(())
     }
-}
-
-fn add(sum: &mut [f64; 2], y: [f64; 2]) {
-    sum[0] += y[0];
-    sum[1] += y[1];
 }
 
 /// `a · conj(y b)`.

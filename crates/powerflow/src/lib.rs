@@ -22,6 +22,8 @@
 //! Reactive limits are an outer loop: a PV bus beyond a limit is solved again as PQ at that limit, and is released
 //! when its voltage has passed the set point on the side where the limit no longer binds.
 
+mod admittances;
+pub mod batch;
 mod island;
 mod solver;
 

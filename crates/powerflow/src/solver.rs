@@ -20,17 +20,17 @@ const LIMIT_MARGIN_PU: f64 = 1e-6;
 pub struct Solver {
     ends: Vec<[u32; 2]>,
     island_of: Vec<u32>,
-    parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
     /// Branches whose ends do not exist or lie in two islands.
     stray: Vec<BranchIdx>,
 }
 
 /// One island: its buses and branches in the grid, and its equations.
 #[derive(Clone, Debug)]
-struct Part {
-    buses: Vec<usize>,
+pub(crate) struct Part {
+    pub(crate) buses: Vec<usize>,
     branches: Vec<usize>,
-    island: Island,
+    pub(crate) island: Island,
     limits: Vec<Limited>,
     /// Whether the voltages in `island` are those of a converged run.
     warm: bool,

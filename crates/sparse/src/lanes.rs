@@ -9,6 +9,9 @@ pub use pulp::{Simd, WithSimd};
 const LINE_BYTES: usize = 64;
 const LINE: usize = LINE_BYTES / size_of::<f64>();
 
+/// The most lanes there are: 512 bits of `f64`.
+pub const MAX_LANES: usize = 8;
+
 /// Runs a kernel compiled for the widest instruction set of this processor.
 #[inline]
 pub fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
@@ -94,4 +97,35 @@ pub fn registers<const N: usize, S: Simd>(buffer: &[f64]) -> &[[S::f64s; N]] {
 #[inline(always)]
 pub fn registers_mut<const N: usize, S: Simd>(buffer: &mut [f64]) -> &mut [[S::f64s; N]] {
     S::as_mut_simd_f64s(buffer).0.as_chunks_mut().0
+}
+
+/// The numbers of one register, in front of zeros.
+#[inline(always)]
+pub fn to_array<S: Simd>(register: S::f64s) -> [f64; MAX_LANES] {
+    let mut numbers = [0.0; MAX_LANES];
+    S::as_mut_simd_f64s(&mut numbers).0[0] = register;
+    numbers
+}
+
+/// A register of the first numbers of an array.
+#[inline(always)]
+pub fn from_array<S: Simd>(numbers: &[f64; MAX_LANES]) -> S::f64s {
+    S::as_simd_f64s(numbers).0[0]
+}
+
+/// `(a + jb)(c + jd) + sum`, with `a + jb` common to all lanes.
+#[inline(always)]
+pub fn add_shared_product<S: Simd>(simd: S, sum: [S::f64s; 2], a: [f64; 2], x: [S::f64s; 2]) -> [S::f64s; 2] {
+    let (re, im) = (simd.splat_f64s(a[0]), simd.splat_f64s(a[1]));
+    [
+        simd.negate_mul_add_e_f64s(im, x[1], simd.mul_add_e_f64s(re, x[0], sum[0])),
+        simd.mul_add_e_f64s(im, x[0], simd.mul_add_e_f64s(re, x[1], sum[1])),
+    ]
+}
+
+/// The same pair in every lane.
+#[inline(always)]
+pub fn splat_pair<S: Simd>(simd: S, pair: [f64; 2]) -> [S::f64s; 2] {
+    // Not through `map`: a closure is compiled without the instruction set of its surroundings.
+    [simd.splat_f64s(pair[0]), simd.splat_f64s(pair[1])]
 }

@@ -2,7 +2,8 @@
 //! holds numbers.
 //!
 //! All functions are to be called inside one [`crate::lanes::dispatch`], so that they are compiled for the instruction
-//! set chosen at run time. What happens in one lane never depends on another, so the result for a scenario is the same
+//! set chosen at run time. They use no closure around an arithmetic operation: a closure does not inherit that set, and
+//! each operation in it would become a call. What happens in one lane never depends on another, so the result for a scenario is the same
 //! to the bit whatever stands beside it.
 
 use pulp::Simd;
@@ -145,10 +146,12 @@ fn subtract_shared<S: Simd>(simd: S, sum: &mut LanePair<S>, a: &[f64; 4], x: &La
 
 #[inline(always)]
 fn apply_shared<S: Simd>(simd: S, a: &[f64; 4], x: &LanePair<S>) -> LanePair<S> {
-    [0, 1].map(|row| {
-        let second = simd.mul_f64s(simd.splat_f64s(a[2 * row + 1]), x[1]);
-        simd.mul_add_e_f64s(simd.splat_f64s(a[2 * row]), x[0], second)
-    })
+    let second = simd.mul_f64s(simd.splat_f64s(a[1]), x[1]);
+    let fourth = simd.mul_f64s(simd.splat_f64s(a[3]), x[1]);
+    [
+        simd.mul_add_e_f64s(simd.splat_f64s(a[0]), x[0], second),
+        simd.mul_add_e_f64s(simd.splat_f64s(a[2]), x[0], fourth),
+    ]
 }
 
 #[inline(always)]
@@ -161,15 +164,21 @@ fn subtract_applied<S: Simd>(simd: S, sum: &mut LanePair<S>, a: &LaneBlock<S>, x
 
 #[inline(always)]
 fn multiply<S: Simd>(simd: S, a: &LaneBlock<S>, b: &LaneBlock<S>) -> LaneBlock<S> {
-    [(0, 0), (0, 1), (2, 0), (2, 1)]
-        .map(|(row, col)| simd.mul_add_e_f64s(a[row], b[col], simd.mul_f64s(a[row + 1], b[col + 2])))
+    [
+        simd.mul_add_e_f64s(a[0], b[0], simd.mul_f64s(a[1], b[2])),
+        simd.mul_add_e_f64s(a[0], b[1], simd.mul_f64s(a[1], b[3])),
+        simd.mul_add_e_f64s(a[2], b[0], simd.mul_f64s(a[3], b[2])),
+        simd.mul_add_e_f64s(a[2], b[1], simd.mul_f64s(a[3], b[3])),
+    ]
 }
 
 #[inline(always)]
 fn subtract_product<S: Simd>(simd: S, t: &mut LaneBlock<S>, l: &LaneBlock<S>, u: &LaneBlock<S>) {
-    for (k, (row, col)) in [(0, 0), (0, 1), (2, 0), (2, 1)].into_iter().enumerate() {
-        let once = simd.negate_mul_add_e_f64s(l[row], u[col], t[k]);
-        t[k] = simd.negate_mul_add_e_f64s(l[row + 1], u[col + 2], once);
+    for row in [0, 2] {
+        for col in 0..2 {
+            let once = simd.negate_mul_add_e_f64s(l[row], u[col], t[row + col]);
+            t[row + col] = simd.negate_mul_add_e_f64s(l[row + 1], u[col + 2], once);
+        }
     }
 }
 
