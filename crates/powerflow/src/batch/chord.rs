@@ -1,22 +1,24 @@
-//! Many scenarios on one meshed island: Newton's method in rectangular coordinates with one factorisation, that of the
-//! base solution, for all of them (a chord, or dishonest Newton, method; Stott, "Review of load-flow calculation
-//! methods", Proc. IEEE 62(7), 1974), in lanes.
+//! Many scenarios on one meshed island: Newton's method with one factorisation, that of the base solution, for all of
+//! them (a chord, or dishonest Newton, method; Stott, "Review of load-flow calculation methods", Proc. IEEE 62(7),
+//! 1974), in lanes.
 //!
-//! `V = e + jf`, `I = Y V`, `S = V conj(I)`; the unknowns of a bus are `(Δe, Δf)`, its equations
+//! Voltages are rectangular, `V = e + jf`, steps are relative, `ξ = Δv/v + jΔθ`, `V⁺ = V (1 + ξ + ξ²/2)`. With
+//! `I = Y V`, `S = V conj(I)`, `s(i,j) = V(i) conj(Y(i,j) V(j))` the equations of a bus are
 //!
 //! ```text
-//! load bus:     ΔP = P - Re S,  ΔQ = Q - Im S          slack:  Δe = 0,  Δf = 0
-//! machine bus:  ΔP = P - Re S,  Δ|V|² = Vset² - e² - f²
+//! load bus:     P - Re S = 0,  Q - Im S = 0          machine bus:  P - Re S = 0,  (1 - |V|² / Vset²) / 2 = 0
+//! slack:        Δθ = 0,  Δv/v = 0
 //!
-//! a + jb = V(i) conj(Y(i,j)):   ∂(P,Q)(i)/∂(e,f)(j) = [ a  b ]   plus for j = i, with I(i) = c + jd:  [ c   d ]
-//!                                                     [ b -a ]                                        [-d   c ]
-//! J₀ Δx = mismatch(x),   x += Δx   until   max |mismatch| <= tolerance
+//! j ≠ i:   [  Im s   Re s ]          j = i:   [ Im s(i,i) - Q(i)    P(i) + Re s(i,i) ]       in (Δθ(j), Δv(j)/v(j))
+//!          [ -Re s   Im s ]                   [ P(i) - Re s(i,i)    Q(i) + Im s(i,i) ]
+//!
+//! J₀ ξ = mismatch(V),   V ← V (1 + ξ + ξ²/2)   until   max |mismatch| <= tolerance
 //! ```
 //!
-//! In rectangular coordinates the mismatch is a quadratic form: no trigonometric function and no division in the loop.
-//! `J₀` is shared, so a lane costs a solve and a product with `Y` per step and never a factorisation. The mismatch
-//! falls per step by about the distance from the base solution; what does not fall is given up here and goes to the
-//! full method.
+//! The mismatch of rectangular voltages is a quadratic form: no trigonometric function and no division in the loop. The
+//! Jacobian in relative steps knows differences of angles only, so a whole region that turns against the base solution
+//! does not slow the chord down. `J₀` is shared: a lane costs a solve and a product with `Y` per step and never a
+//! factorisation. What does not fall is given up here and goes to the full method.
 //!
 //! A branch outage changes four rows and columns of `J₀`, `J = J₀ + E M Eᵀ` with `E` the unit columns of both ends
 //! (Sherman, Morrison and Woodbury; Alsaç, Stott and Tinney, "Sparsity-oriented compensation methods for modified
@@ -33,6 +35,7 @@ use sparse::lanes::{
     LaneVec, MAX_LANES, Simd, add_shared_product, registers, registers_mut, splat_pair, to_array,
 };
 
+use super::complex;
 use crate::admittances::Admittances;
 
 /// A step that leaves more than this share of the mismatch means that the chord does not serve.
@@ -45,8 +48,11 @@ const PATIENCE: u32 = 3;
 pub(super) enum Fixed {
     /// Voltage, as it is in the base solution.
     Voltage,
-    /// Active power and the square of the magnitude.
-    MagnitudeSquared(f64),
+    /// Active power and the magnitude.
+    Magnitude {
+        /// `1 / (2 Vset²)`.
+        half_inverse_square: f64,
+    },
     /// Active and reactive power.
     Power,
 }
@@ -114,7 +120,7 @@ impl Chord {
             }
             factor.solve(simd, r);
             for (v, r) in v.iter_mut().zip(r.iter()) {
-                *v = [simd.add_f64s(v[0], r[0]), simd.add_f64s(v[1], r[1])];
+                *v = turned(simd, *v, *r);
             }
             last = worst;
             steps += 1;
@@ -152,11 +158,12 @@ impl Chord {
                 Fixed::Power | Fixed::Voltage => {
                     simd.mul_add_e_f64s(e, current[1], simd.negate_mul_add_e_f64s(f, current[0], s[i][1]))
                 }
-                Fixed::MagnitudeSquared(squared) => simd.negate_mul_add_e_f64s(
-                    f,
-                    f,
-                    simd.negate_mul_add_e_f64s(e, e, simd.splat_f64s(squared)),
-                ),
+                // 1/2 - (e² + f²) / (2 Vset²)
+                Fixed::Magnitude { half_inverse_square } => {
+                    let squared = simd.mul_add_e_f64s(e, e, simd.mul_f64s(f, f));
+                    let scale = simd.splat_f64s(half_inverse_square);
+                    simd.negate_mul_add_e_f64s(squared, scale, simd.splat_f64s(0.5))
+                }
             };
             r[i] = [p, second];
             largest = simd.max_f64s(simd.max_f64s(largest, simd.abs_f64s(p)), simd.abs_f64s(second));
@@ -165,37 +172,43 @@ impl Chord {
     }
 }
 
+/// `V (1 + ξ + ξ²/2)`, `ξ = r[1] + j r[0]`.
+#[inline(always)]
+fn turned<S: Simd>(simd: S, [e, f]: [S::f64s; 2], [theta, u]: [S::f64s; 2]) -> [S::f64s; 2] {
+    let half = simd.splat_f64s(0.5);
+    // 1 + u + (u² - θ²)/2  and  θ (1 + u)
+    let difference = simd.negate_mul_add_e_f64s(theta, theta, simd.mul_f64s(u, u));
+    let grown = simd.add_f64s(simd.splat_f64s(1.0), u);
+    let re = simd.mul_add_e_f64s(half, difference, grown);
+    let im = simd.mul_f64s(theta, grown);
+    [
+        simd.negate_mul_add_e_f64s(f, im, simd.mul_f64s(e, re)),
+        simd.mul_add_e_f64s(f, re, simd.mul_f64s(e, im)),
+    ]
+}
+
 fn write_jacobian(lu: &mut BlockLu, rows: &Admittances, fixed: &[Fixed], base: &[[f64; 2]]) {
     lu.clear();
     let pattern = Arc::clone(lu.pattern());
     let blocks = lu.blocks_mut();
-    for (i, &held) in (0u32..).zip(fixed) {
-        let at = i as usize;
-        let [e, f] = base[at];
-        let mut current = super::complex::multiply(rows.diagonal[at], base[at]);
-        for k in rows.ptr[at] as usize..rows.ptr[at + 1] as usize {
-            let part = super::complex::multiply(rows.y[k], base[rows.col[k] as usize]);
-            current = [current[0] + part[0], current[1] + part[1]];
-            if let Some(slot) = pattern.slot(i, rows.col[k]) {
-                blocks[slot] = row_block(held, [e, f], rows.y[k]);
-            }
+    for (i, &held) in fixed.iter().enumerate() {
+        let own = complex::times_conjugate(base[i], complex::multiply(rows.diagonal[i], base[i]));
+        let mut sum = own;
+        for k in rows.ptr[i] as usize..rows.ptr[i + 1] as usize {
+            let current = complex::multiply(rows.y[k], base[rows.col[k] as usize]);
+            let [re, im] = complex::times_conjugate(base[i], current);
+            sum = [sum[0] + re, sum[1] + im];
+            blocks[rows.slot[k] as usize] = match held {
+                Fixed::Voltage => [0.0; 4],
+                Fixed::Magnitude { .. } => [im, re, 0.0, 0.0],
+                Fixed::Power => [im, re, -re, im],
+            };
         }
-        let own = row_block(held, [e, f], rows.diagonal[at]);
-        let [c, d] = current;
-        blocks[pattern.diagonal()[at] as usize] = match held {
+        let ([re, im], [p, q]) = (own, sum);
+        blocks[pattern.diagonal()[i] as usize] = match held {
             Fixed::Voltage => [1.0, 0.0, 0.0, 1.0],
-            Fixed::MagnitudeSquared(_) => [own[0] + c, own[1] + d, 2.0 * e, 2.0 * f],
-            Fixed::Power => [own[0] + c, own[1] + d, own[2] - d, own[3] + c],
+            Fixed::Magnitude { .. } => [im - q, p + re, 0.0, 1.0],
+            Fixed::Power => [im - q, p + re, p - re, q + im],
         };
-    }
-}
-
-/// `∂(P,Q)(i)/∂(e,f)(j)` of the current through `y` alone.
-fn row_block(held: Fixed, [e, f]: [f64; 2], y: [f64; 2]) -> [f64; 4] {
-    let (a, b) = (e * y[0] + f * y[1], f * y[0] - e * y[1]);
-    match held {
-        Fixed::Voltage => [0.0; 4],
-        Fixed::MagnitudeSquared(_) => [a, b, 0.0, 0.0],
-        Fixed::Power => [a, b, b, -a],
     }
 }

@@ -11,3 +11,9 @@ pub(super) fn reciprocal(a: [f64; 2]) -> Option<[f64; 2]> {
     let squared = a[0] * a[0] + a[1] * a[1];
     (squared.is_normal()).then(|| [a[0] / squared, -a[1] / squared])
 }
+
+/// `a conj(b)`.
+#[inline(always)]
+pub(super) fn times_conjugate(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
+    [a[0] * b[0] + a[1] * b[1], a[1] * b[0] - a[0] * b[1]]
+}

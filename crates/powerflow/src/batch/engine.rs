@@ -59,7 +59,7 @@ impl Engine {
         let island = &part.island;
         let fixed = island.held.iter().zip(&island.vm_pu).map(|(held, vm)| match held {
             Held::VoltageAndAngle => Fixed::Voltage,
-            Held::PowerAndVoltage => Fixed::MagnitudeSquared(vm * vm),
+            Held::PowerAndVoltage => Fixed::Magnitude { half_inverse_square: 0.5 / (vm * vm) },
             Held::Power => Fixed::Power,
         });
         let chord = Chord::new(
