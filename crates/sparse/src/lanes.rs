@@ -129,3 +129,19 @@ pub fn splat_pair<S: Simd>(simd: S, pair: [f64; 2]) -> [S::f64s; 2] {
     // Not through `map`: a closure is compiled without the instruction set of its surroundings.
     [simd.splat_f64s(pair[0]), simd.splat_f64s(pair[1])]
 }
+
+/// `a x + sum`, with the 2×2 block `a` common to all lanes.
+#[inline(always)]
+pub fn add_shared_applied<S: Simd>(
+    simd: S,
+    sum: [S::f64s; 2],
+    a: &[f64; 4],
+    x: [S::f64s; 2],
+) -> [S::f64s; 2] {
+    let first = simd.mul_add_e_f64s(simd.splat_f64s(a[0]), x[0], sum[0]);
+    let second = simd.mul_add_e_f64s(simd.splat_f64s(a[2]), x[0], sum[1]);
+    [
+        simd.mul_add_e_f64s(simd.splat_f64s(a[1]), x[1], first),
+        simd.mul_add_e_f64s(simd.splat_f64s(a[3]), x[1], second),
+    ]
+}

@@ -95,6 +95,7 @@ fn radial_of(part: &Part) -> Option<(Vec<u32>, Radial)> {
         return None;
     }
     let slack = island.held.iter().position(|&held| held == Held::VoltageAndAngle)?;
+    let v = voltages(part);
     let mut order = vec![slack as u32];
     let mut place = vec![u32::MAX; n];
     place[slack] = 0;
@@ -105,7 +106,7 @@ fn radial_of(part: &Part) -> Option<(Vec<u32>, Radial)> {
         if node as usize != slack {
             place[node as usize] = order.len() as u32;
             order.push(node);
-            limbs.push(limb(y, &place, node)?);
+            limbs.push(limb(part, &v, &place, node)?);
         }
         for e in y.ptr[node as usize]..y.ptr[node as usize + 1] {
             let next = y.col[e as usize];
@@ -114,13 +115,11 @@ fn radial_of(part: &Part) -> Option<(Vec<u32>, Radial)> {
             }
         }
     }
-    let v = voltages(part);
-    let start = order[1..].iter().map(|&node| v[node as usize]).collect();
-    Radial::new(&limbs, v[slack], start).map(|radial| (order, radial))
+    Radial::new(&limbs, v[slack]).map(|radial| (order, radial))
 }
 
-fn limb(y: &crate::admittances::Admittances, place: &[u32], node: u32) -> Option<Limb> {
-    let at = node as usize;
+fn limb(part: &Part, v: &[[f64; 2]], place: &[u32], node: u32) -> Option<Limb> {
+    let (at, y) = (node as usize, part.island.admittances());
     let mut above = (y.ptr[at]..y.ptr[at + 1]).filter(|&e| {
         let next = place[y.col[e as usize] as usize];
         next != u32::MAX && next < place[at]
@@ -133,6 +132,8 @@ fn limb(y: &crate::admittances::Admittances, place: &[u32], node: u32) -> Option
         down: y.y[back as usize],
         up: y.y[up as usize],
         own: y.diagonal[at],
+        v: v[at],
+        s: [part.island.p_set_pu[at], part.island.q_set_pu[at]],
     })
 }
 

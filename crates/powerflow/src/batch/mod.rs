@@ -9,6 +9,7 @@
 //!
 //! [`Batch`] is what all scenarios share and is only read; a [`Worker`] is the memory of one thread.
 
+mod block;
 mod chord;
 mod complex;
 mod engine;
