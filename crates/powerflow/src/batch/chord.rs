@@ -31,17 +31,11 @@
 use std::sync::Arc;
 
 use sparse::block::{BlockLu, BlockPattern, SharedFactor};
-use sparse::lanes::{
-    LaneVec, MAX_LANES, Simd, add_shared_product, registers, registers_mut, splat_pair, to_array,
-};
+use sparse::lanes::{LaneVec, Simd, add_shared_product, registers, registers_mut, splat_pair, to_array};
 
 use super::complex;
+use super::progress::{Limits, Progress};
 use crate::admittances::Admittances;
-
-/// A step that leaves more than this share of the mismatch means that the chord does not serve.
-const SLOWEST: f64 = 0.6;
-/// Steps before a slow lane is given up.
-const PATIENCE: u32 = 3;
 
 /// What is held at a bus.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -64,14 +58,6 @@ pub(super) struct Chord {
     fixed: Vec<Fixed>,
     base: Vec<[f64; 2]>,
     lu: BlockLu,
-}
-
-/// How far the steps of a block came.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stepped {
-    pub(super) steps: u32,
-    /// Largest mismatch per lane.
-    pub(super) worst: [f64; MAX_LANES],
 }
 
 /// What a lane knows beside its voltages.
@@ -98,33 +84,25 @@ impl Chord {
         Some(Self { rows, fixed, base, lu })
     }
 
-    /// Steps a block of scenarios from the base solution until each lane meets `tolerance` or stops falling.
+    /// Steps a block of scenarios from the base solution until each lane meets the tolerance or stops falling.
     #[inline(always)]
-    pub(super) fn solve<S: Simd>(&self, simd: S, lanes: Lanes<'_>, (tolerance, most): (f64, u32)) -> Stepped {
+    pub(super) fn solve<S: Simd>(&self, simd: S, lanes: Lanes<'_>, limits: Limits) -> Progress {
         let s = registers::<2, S>(lanes.s);
         let (v, r) = (registers_mut::<2, S>(lanes.v), registers_mut::<2, S>(lanes.r));
         for (v, base) in v.iter_mut().zip(&self.base) {
             *v = splat_pair(simd, *base);
         }
         let factor = SharedFactor::new(&self.lu);
-        let mut last = [f64::INFINITY; MAX_LANES];
-        let mut steps = 0;
-        loop {
-            let worst = to_array::<S>(self.mismatch(simd, s, v, r));
-            let open = (0..S::F64_LANES).any(|lane| {
-                let slow = steps >= PATIENCE && !(worst[lane] <= SLOWEST * last[lane]);
-                worst[lane] > tolerance && !slow
-            });
-            if !open || steps >= most {
-                return Stepped { steps, worst };
-            }
+        let mut progress = Progress::new(S::F64_LANES);
+        while progress.goes_on(to_array::<S>(self.mismatch(simd, s, v, r)), limits) {
             factor.solve(simd, r);
+            let moving = progress.moving(simd);
             for (v, r) in v.iter_mut().zip(r.iter()) {
-                *v = turned(simd, *v, *r);
+                let next = turned(simd, *v, *r);
+                *v = [simd.select_f64s(moving, next[0], v[0]), simd.select_f64s(moving, next[1], v[1])];
             }
-            last = worst;
-            steps += 1;
         }
+        progress
     }
 
     /// Mismatches into `r`; returns the largest of each lane.

@@ -6,6 +6,7 @@ use sparse::lanes::{LaneVec, MAX_LANES, Simd, WithSimd};
 use topology::calc::BusIdx;
 
 use super::chord::{Chord, Fixed, Lanes};
+use super::progress::{Limits, Progress};
 use super::radial::{Limb, Radial};
 use crate::Outcome;
 use crate::island::Held;
@@ -27,7 +28,7 @@ enum Kind {
     Radial(Radial),
     Chord(Box<Chord>),
     /// Neither can: the full solver takes every scenario.
-    None(Outcome),
+    None,
 }
 
 /// A block of scenarios.
@@ -39,7 +40,7 @@ pub(super) struct Block<'a> {
     pub(super) q_pu: &'a [f64],
     pub(super) voltages_pu: &'a mut [[f64; 2]],
     pub(super) lanes: &'a mut [LaneVec; 3],
-    pub(super) limits: (f64, u32),
+    pub(super) limits: Limits,
 }
 
 /// An engine on a block, to be dispatched.
@@ -68,8 +69,7 @@ impl Engine {
             fixed.collect(),
             voltages(part),
         );
-        let none = Outcome::Stopped { worst: BusIdx(0), mismatch_pu: f64::INFINITY, iterations: 0 };
-        Self { buses, kind: chord.map_or(Kind::None(none), |chord| Kind::Chord(Box::new(chord))) }
+        Self { buses, kind: chord.map_or(Kind::None, |chord| Kind::Chord(Box::new(chord))) }
     }
 
     pub(super) fn buses(&self) -> usize {
@@ -90,7 +90,7 @@ fn voltages(part: &Part) -> Vec<[f64; 2]> {
 fn radial_of(part: &Part) -> Option<(Vec<u32>, Radial)> {
     let (island, y) = (&part.island, part.island.admittances());
     let n = part.buses.len();
-    let controlled = island.held.iter().any(|&held| held == Held::PowerAndVoltage);
+    let controlled = island.held.contains(&Held::PowerAndVoltage);
     if controlled || n < 2 || y.y.len() != 2 * (n - 1) {
         return None;
     }
@@ -143,32 +143,30 @@ impl WithSimd for Run<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Run { engine, mut block, outcomes } = self;
-        let (steps, worst) = match &engine.kind {
+        let progress = match &engine.kind {
             Kind::Radial(radial) => {
                 block.load::<S>(&engine.buses[1..]);
-                let [s, v, b] = block.lanes.each_mut();
-                let swept = radial.solve(simd, [s, v, b], block.limits);
-                (swept.sweeps, swept.worst)
+                radial.solve(simd, block.lanes.each_mut(), block.limits)
             }
             Kind::Chord(chord) => {
                 block.load::<S>(&engine.buses);
                 let [s, v, r] = block.lanes.each_mut();
-                let stepped = chord.solve(simd, Lanes { s, v, r }, block.limits);
-                (stepped.steps, stepped.worst)
+                chord.solve(simd, Lanes { s, v, r }, block.limits)
             }
-            Kind::None(outcome) => return outcomes.fill(*outcome),
+            Kind::None => Progress::new(S::F64_LANES),
         };
         let sound = block.store::<S>(&engine.buses);
         for lane in 0..block.count {
-            let solved = worst[lane] <= block.limits.0 && sound[lane];
+            let (worst_pu, steps) = (progress.worst_pu[lane], progress.steps[lane]);
+            let solved = worst_pu <= block.limits.tolerance_pu && sound[lane];
             // An island that failed before this one keeps its word.
             if let Outcome::Converged { iterations, mismatch_pu } = outcomes[lane] {
                 outcomes[lane] = if solved {
-                    let mismatch_pu = mismatch_pu.max(worst[lane]);
+                    let mismatch_pu = mismatch_pu.max(worst_pu);
                     Outcome::Converged { iterations: iterations.max(steps), mismatch_pu }
                 } else {
-                    let worst_bus = BusIdx(engine.buses.first().copied().unwrap_or(0));
-                    Outcome::Stopped { worst: worst_bus, mismatch_pu: worst[lane], iterations: steps }
+                    let worst = BusIdx(engine.buses.first().copied().unwrap_or(0));
+                    Outcome::Stopped { worst, mismatch_pu: worst_pu, iterations: steps }
                 };
             }
         }

@@ -13,6 +13,7 @@ mod block;
 mod chord;
 mod complex;
 mod engine;
+mod progress;
 mod radial;
 
 use std::ops::Range;
@@ -22,6 +23,7 @@ use topology::calc::{BusKind, Grid};
 
 use crate::{Options, Outcome, Solution, Solver, Start};
 use engine::{Block, Engine};
+use progress::Limits;
 
 /// Steps of a lane engine before the full solver takes over.
 const MOST_STEPS: u32 = 25;
@@ -70,11 +72,11 @@ impl Batch {
     ///
     /// # Errors
     /// The solution of the base case when it did not converge: nothing can start from it.
-    pub fn new(grid: Grid, options: Options) -> Result<Self, Solution> {
+    pub fn new(grid: Grid, options: Options) -> Result<Self, Box<Solution>> {
         let mut solver = Solver::new();
         let base = solver.solve(&grid, &options);
         if !base.converged() {
-            return Err(base);
+            return Err(Box::new(base));
         }
         let engines = solver.parts.iter().map(Engine::new).collect();
         Ok(Self { grid, options, engines, base })
@@ -140,7 +142,7 @@ impl Batch {
                 q_pu: &worker.q_pu,
                 voltages_pu: &mut worker.voltages_pu,
                 lanes: &mut worker.lanes,
-                limits: (self.options.tolerance_pu, MOST_STEPS),
+                limits: Limits { tolerance_pu: self.options.tolerance_pu, most_steps: MOST_STEPS },
             };
             lanes::dispatch(engine.on(block, &mut outcomes));
         }

@@ -23,11 +23,12 @@
 //! at `V⁺` is `c(V) - c(V⁺)`, at most `(|S| + |S₀|) |V⁺ - V| / |V|²`, and the test costs no pass of its own. Time
 //! O(buses · sweeps). A sweep contracts by about the voltage drop times the relative change of the loads.
 
-use sparse::block::Block;
+use sparse::block::{Block, LanePair};
 use sparse::lanes::{
     LaneVec, MAX_LANES, Simd, add_shared_applied, registers, registers_mut, splat_pair, to_array,
 };
 
+use super::progress::{Limits, Progress};
 use super::{block, complex};
 
 /// One island as a tree. Index 0 is the slack; parents stand before their children.
@@ -67,14 +68,6 @@ pub(super) struct Limb {
     pub(super) s: [f64; 2],
 }
 
-/// How far the sweeps of a block came, per lane.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Swept {
-    pub(super) sweeps: u32,
-    /// Largest `max(|I|, 1) |V⁺ - V|`.
-    pub(super) worst: [f64; MAX_LANES],
-}
-
 impl Radial {
     /// `None` where elimination meets a zero.
     pub(super) fn new(limbs: &[Limb], slack: [f64; 2]) -> Option<Self> {
@@ -105,32 +98,24 @@ impl Radial {
         Some(Self { parent, nodes, slack, largest_pu })
     }
 
-    /// Sweeps a block of scenarios until each lane meets `tolerance`, at most `most` times.
+    /// Sweeps a block of scenarios until each lane meets the tolerance or stops falling.
     ///
     /// `s` holds the net injections of the nodes from 1 on, two registers each; `v` gets the voltages of all nodes; `b`
     /// is work space as large as `v`.
     #[inline(always)]
-    pub(super) fn solve<S: Simd>(
-        &self,
-        simd: S,
-        [s, v, b]: [&mut LaneVec; 3],
-        (tolerance, most): (f64, u32),
-    ) -> Swept {
+    pub(super) fn solve<S: Simd>(&self, simd: S, [s, v, b]: [&mut LaneVec; 3], limits: Limits) -> Progress {
         let (s, v, b) = (registers::<2, S>(s), registers_mut::<2, S>(v), registers_mut::<2, S>(b));
         // With |V| >= 0.1, which is asked for before a result counts, a change weighs at most this in the mismatch.
         let weight = self.begin(simd, s, v, b);
-        let mut sweeps = 0;
-        loop {
+        let mut progress = Progress::new(S::F64_LANES);
+        // Nothing is known before the first sweep; infinity would be a failure.
+        let mut worst_pu = [f64::MAX; MAX_LANES];
+        while progress.goes_on(worst_pu, limits) {
             self.gather(simd, b);
-            let moved = self.scatter(simd, s, v, b);
-            sweeps += 1;
-            let worst = to_array::<S>(simd.mul_f64s(simd.sqrt_f64s(moved), weight));
-            // A lane that is not a number stays open and is found out at the end.
-            let done = worst[..S::F64_LANES].iter().all(|&w| w <= tolerance || w.is_nan());
-            if done || sweeps >= most {
-                return Swept { sweeps, worst };
-            }
+            let moved = self.scatter(simd, (s, v, b), progress.moving(simd));
+            worst_pu = to_array::<S>(simd.mul_f64s(simd.sqrt_f64s(moved), weight));
         }
+        progress
     }
 
     /// Starting voltages and their currents; returns the weight of a change of voltage in the mismatch.
@@ -170,9 +155,8 @@ impl Radial {
     fn scatter<S: Simd>(
         &self,
         simd: S,
-        s: &[[S::f64s; 2]],
-        v: &mut [[S::f64s; 2]],
-        b: &mut [[S::f64s; 2]],
+        (s, v, b): (&[LanePair<S>], &mut [LanePair<S>], &mut [LanePair<S>]),
+        moving: S::m64s,
     ) -> S::f64s {
         let zero = simd.splat_f64s(0.0);
         let mut largest = zero;
@@ -182,8 +166,8 @@ impl Radial {
             let change = [simd.sub_f64s(new[0], v[i][0]), simd.sub_f64s(new[1], v[i][1])];
             let size = simd.mul_add_e_f64s(change[0], change[0], simd.mul_f64s(change[1], change[1]));
             largest = simd.max_f64s(largest, size);
-            v[i] = new;
-            b[i] = modified_current(simd, *s, new, node.m);
+            v[i] = [simd.select_f64s(moving, new[0], v[i][0]), simd.select_f64s(moving, new[1], v[i][1])];
+            b[i] = modified_current(simd, *s, v[i], node.m);
         }
         largest
     }
