@@ -19,23 +19,17 @@
 //! Jacobian in relative steps knows differences of angles only, so a whole region that turns against the base solution
 //! does not slow the chord down. `J₀` is shared: a lane costs a solve and a product with `Y` per step and never a
 //! factorisation. What does not fall is given up here and goes to the full method.
-//!
-//! A branch outage changes four rows and columns of `J₀`, `J = J₀ + E M Eᵀ` with `E` the unit columns of both ends
-//! (Sherman, Morrison and Woodbury; Alsaç, Stott and Tinney, "Sparsity-oriented compensation methods for modified
-//! network solutions", IEEE Trans. PAS-102, 1983):
-//!
-//! ```text
-//! Z = J₀⁻¹ E,   K = (I + M Eᵀ Z)⁻¹ M,   J⁻¹ r = y - Z K Eᵀ y   with   y = J₀⁻¹ r
-//! ```
 
 use std::sync::Arc;
 
-use sparse::block::{BlockLu, BlockPattern, SharedFactor};
+use sparse::block::{BlockLu, LanePair, SharedFactor};
 use sparse::lanes::{LaneVec, Simd, add_shared_product, registers, registers_mut, splat_pair, to_array};
 
 use super::complex;
 use super::progress::{Limits, Progress};
 use crate::admittances::Admittances;
+use crate::island::Held;
+use crate::solver::Part;
 
 /// What is held at a bus.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -57,6 +51,8 @@ pub(super) struct Chord {
     rows: Admittances,
     fixed: Vec<Fixed>,
     base: Vec<[f64; 2]>,
+    /// Net injections of the base case.
+    s: Vec<[f64; 2]>,
     lu: BlockLu,
 }
 
@@ -72,16 +68,55 @@ pub(super) struct Lanes<'a> {
 
 impl Chord {
     /// `None` where the factors of the base solution are not to be trusted.
-    pub(super) fn new(
-        pattern: Arc<BlockPattern>,
-        rows: Admittances,
-        fixed: Vec<Fixed>,
-        base: Vec<[f64; 2]>,
-    ) -> Option<Self> {
-        let mut lu = BlockLu::new(pattern);
+    pub(super) fn new(part: &Part, base: Vec<[f64; 2]>) -> Option<Self> {
+        let island = &part.island;
+        let fixed = island.held.iter().zip(&island.vm_pu).map(|(held, vm)| match held {
+            Held::VoltageAndAngle => Fixed::Voltage,
+            Held::PowerAndVoltage => Fixed::Magnitude { half_inverse_square: 0.5 / (vm * vm) },
+            Held::Power => Fixed::Power,
+        });
+        let (fixed, rows) = (fixed.collect::<Vec<_>>(), island.admittances().clone());
+        let s = island.p_set_pu.iter().zip(&island.q_set_pu).map(|(&p, &q)| [p, q]).collect();
+        let mut lu = BlockLu::new(Arc::clone(island.pattern()));
         write_jacobian(&mut lu, &rows, &fixed, &base);
         lu.factor().ok()?;
-        Some(Self { rows, fixed, base, lu })
+        Some(Self { rows, fixed, base, s, lu })
+    }
+
+    /// Number of buses.
+    pub(super) fn buses(&self) -> usize {
+        self.base.len()
+    }
+
+    /// What is held at a bus, by position.
+    pub(super) fn fixed(&self, at: u32) -> Fixed {
+        self.fixed[at as usize]
+    }
+
+    /// Base voltage of a bus, by position.
+    pub(super) fn base(&self, at: u32) -> [f64; 2] {
+        self.base[at as usize]
+    }
+
+    /// Net injection of a bus in the base case, by position.
+    pub(super) fn injection(&self, at: u32) -> [f64; 2] {
+        self.s[at as usize]
+    }
+
+    /// The factors of the base solution.
+    pub(super) fn factor(&self) -> SharedFactor<'_> {
+        SharedFactor::new(&self.lu)
+    }
+
+    /// Base voltages and injections into every lane.
+    #[inline(always)]
+    pub(super) fn begin<S: Simd>(&self, simd: S, s: &mut [LanePair<S>], v: &mut [LanePair<S>]) {
+        for (v, &base) in v.iter_mut().zip(&self.base) {
+            *v = splat_pair(simd, base);
+        }
+        for (s, &base) in s.iter_mut().zip(&self.s) {
+            *s = splat_pair(simd, base);
+        }
     }
 
     /// Steps a block of scenarios from the base solution until each lane meets the tolerance or stops falling.
@@ -107,12 +142,12 @@ impl Chord {
 
     /// Mismatches into `r`; returns the largest of each lane.
     #[inline(always)]
-    fn mismatch<S: Simd>(
+    pub(super) fn mismatch<S: Simd>(
         &self,
         simd: S,
-        s: &[[S::f64s; 2]],
-        v: &[[S::f64s; 2]],
-        r: &mut [[S::f64s; 2]],
+        s: &[LanePair<S>],
+        v: &[LanePair<S>],
+        r: &mut [LanePair<S>],
     ) -> S::f64s {
         let rows = &self.rows;
         let zero = simd.splat_f64s(0.0);
@@ -152,7 +187,7 @@ impl Chord {
 
 /// `V (1 + ξ + ξ²/2)`, `ξ = r[1] + j r[0]`.
 #[inline(always)]
-fn turned<S: Simd>(simd: S, [e, f]: [S::f64s; 2], [theta, u]: [S::f64s; 2]) -> [S::f64s; 2] {
+pub(super) fn turned<S: Simd>(simd: S, [e, f]: LanePair<S>, [theta, u]: LanePair<S>) -> LanePair<S> {
     let half = simd.splat_f64s(0.5);
     // 1 + u + (u² - θ²)/2  and  θ (1 + u)
     let difference = simd.negate_mul_add_e_f64s(theta, theta, simd.mul_f64s(u, u));

@@ -17,3 +17,9 @@ pub(super) fn reciprocal(a: [f64; 2]) -> Option<[f64; 2]> {
 pub(super) fn times_conjugate(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
     [a[0] * b[0] + a[1] * b[1], a[1] * b[0] - a[0] * b[1]]
 }
+
+/// `m e^(jφ)`.
+pub(super) fn from_polar(magnitude: f64, angle: f64) -> [f64; 2] {
+    let (sin, cos) = angle.sin_cos();
+    [magnitude * cos, magnitude * sin]
+}

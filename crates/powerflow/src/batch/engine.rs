@@ -1,11 +1,9 @@
 //! Which lane engine an island gets, and the way of numbers into lanes and back.
 
-use std::sync::Arc;
-
 use sparse::lanes::{LaneVec, MAX_LANES, Simd, WithSimd};
 use topology::calc::BusIdx;
 
-use super::chord::{Chord, Fixed, Lanes};
+use super::chord::{Chord, Lanes};
 use super::progress::{Limits, Progress};
 use super::radial::{Limb, Radial};
 use crate::Outcome;
@@ -13,18 +11,18 @@ use crate::island::Held;
 use crate::solver::Part;
 
 /// Least square of a magnitude that counts as a result; below it a solution is no operating point.
-const LEAST_SQUARED_PU: f64 = 0.01;
+pub(super) const LEAST_SQUARED_PU: f64 = 0.01;
 
 /// One island with the engine that suits it.
 #[derive(Clone, Debug)]
 pub(super) struct Engine {
     /// Buses of the grid in the order of the engine.
-    buses: Vec<u32>,
-    kind: Kind,
+    pub(super) buses: Vec<u32>,
+    pub(super) kind: Kind,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+pub(super) enum Kind {
     Radial(Radial),
     Chord(Box<Chord>),
     /// Neither can: the full solver takes every scenario.
@@ -57,18 +55,7 @@ impl Engine {
             return Self { buses, kind: Kind::Radial(radial) };
         }
         let buses = part.buses.iter().map(|&bus| bus as u32).collect();
-        let island = &part.island;
-        let fixed = island.held.iter().zip(&island.vm_pu).map(|(held, vm)| match held {
-            Held::VoltageAndAngle => Fixed::Voltage,
-            Held::PowerAndVoltage => Fixed::Magnitude { half_inverse_square: 0.5 / (vm * vm) },
-            Held::Power => Fixed::Power,
-        });
-        let chord = Chord::new(
-            Arc::clone(island.pattern()),
-            island.admittances().clone(),
-            fixed.collect(),
-            voltages(part),
-        );
+        let chord = Chord::new(part, voltages(part));
         Self { buses, kind: chord.map_or(Kind::None, |chord| Kind::Chord(Box::new(chord))) }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - `radial`: fixed-point sweeps on a tree without voltage-controlled buses.
 //! - `chord`: Newton with the factors of the base solution, everything else.
+//! - `outage`: the same with a branch taken out in each lane, see [`Outages`].
 //!
 //! Whatever a lane engine cannot bring below the tolerance is solved again, alone, by the full [`Solver`]; what that
 //! cannot solve either has an outcome and no numbers. A lane never depends on its neighbours, so a scenario's result is
@@ -13,15 +14,19 @@ mod block;
 mod chord;
 mod complex;
 mod engine;
+mod outage;
+mod outages;
 mod progress;
 mod radial;
 
 use std::ops::Range;
 
 use sparse::lanes::{self, LaneVec};
-use topology::calc::{BusKind, Grid};
+use topology::calc::Grid;
 
 use crate::{Options, Outcome, Solution, Solver, Start};
+pub use outages::{AfterOutage, OutageWorker, Outages};
+
 use engine::{Block, Engine};
 use progress::Limits;
 
@@ -158,18 +163,8 @@ impl Batch {
 
     /// The full solver, from the base solution.
     fn solve_alone(&self, worker: &mut Worker, rows: Range<usize>) -> Outcome {
-        let (grid, solver) = &mut **worker.alone.get_or_insert_with(|| {
-            let mut grid = self.grid.clone();
-            for (at, bus) in grid.buses.iter_mut().enumerate() {
-                if bus.kind == BusKind::Pq {
-                    bus.vm_pu = self.base.voltages.vm_pu[at];
-                }
-                if bus.kind != BusKind::Slack {
-                    bus.va_rad = self.base.voltages.va_rad[at];
-                }
-            }
-            Box::new((grid, Solver::new()))
-        });
+        let (grid, solver) =
+            &mut **worker.alone.get_or_insert_with(|| Box::new((self.at_base(), Solver::new())));
         let powers = worker.p_pu[rows.clone()].iter().zip(&worker.q_pu[rows.clone()]);
         for (bus, (&p, &q)) in grid.buses.iter_mut().zip(powers) {
             (bus.p_pu, bus.q_pu) = (p, q);
@@ -178,8 +173,7 @@ impl Batch {
         let solution = solver.solve(grid, &options);
         let polar = solution.voltages.vm_pu.iter().zip(&solution.voltages.va_rad);
         for (v, (vm, va)) in worker.voltages_pu[rows].iter_mut().zip(polar) {
-            let (sin, cos) = va.sin_cos();
-            *v = [vm * cos, vm * sin];
+            *v = complex::from_polar(*vm, *va);
         }
         let failed = |outcome: &&Outcome| !matches!(outcome, Outcome::Converged { .. });
         let worst = solution.islands.iter().find(failed).or(solution.islands.first());

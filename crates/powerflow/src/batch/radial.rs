@@ -112,7 +112,7 @@ impl Radial {
         let mut worst_pu = [f64::MAX; MAX_LANES];
         while progress.goes_on(worst_pu, limits) {
             self.gather(simd, b);
-            let moved = self.scatter(simd, (s, v, b), progress.moving(simd));
+            let moved = self.scatter(simd, Lanes { s, v: &mut *v, b: &mut *b }, progress.moving(simd));
             worst_pu = to_array::<S>(simd.mul_f64s(simd.sqrt_f64s(moved), weight));
         }
         progress
@@ -152,12 +152,7 @@ impl Radial {
 
     /// Voltages from the root to the leaves and the currents that they make; returns the largest `|V⁺ - V|²`.
     #[inline(always)]
-    fn scatter<S: Simd>(
-        &self,
-        simd: S,
-        (s, v, b): (&[LanePair<S>], &mut [LanePair<S>], &mut [LanePair<S>]),
-        moving: S::m64s,
-    ) -> S::f64s {
+    fn scatter<S: Simd>(&self, simd: S, Lanes { s, v, b }: Lanes<'_, S>, moving: S::m64s) -> S::f64s {
         let zero = simd.splat_f64s(0.0);
         let mut largest = zero;
         for (((i, &parent), node), s) in (1..).zip(&self.parent).zip(&self.nodes).zip(s) {
@@ -171,6 +166,13 @@ impl Radial {
         }
         largest
     }
+}
+
+/// Injections, voltages and modified currents of a block.
+struct Lanes<'a, S: Simd> {
+    s: &'a [LanePair<S>],
+    v: &'a mut [LanePair<S>],
+    b: &'a mut [LanePair<S>],
 }
 
 impl Limb {
