@@ -22,7 +22,7 @@
 
 use std::sync::Arc;
 
-use sparse::block::{BlockLu, LanePair, SharedFactor};
+use sparse::block::{BlockLu, EndColumns, LanePair, PathIndex, Paths, SharedFactor};
 use sparse::lanes::{LaneVec, Simd, add_shared_product, registers, registers_mut, splat_pair, to_array};
 
 use super::complex;
@@ -54,6 +54,7 @@ pub(super) struct Chord {
     /// Net injections of the base case.
     s: Vec<[f64; 2]>,
     lu: BlockLu,
+    paths: Paths,
 }
 
 /// What a lane knows beside its voltages.
@@ -80,7 +81,8 @@ impl Chord {
         let mut lu = BlockLu::new(Arc::clone(island.pattern()));
         write_jacobian(&mut lu, &rows, &fixed, &base);
         lu.factor().ok()?;
-        Some(Self { rows, fixed, base, s, lu })
+        let paths = Paths::new(&lu);
+        Some(Self { rows, fixed, base, s, lu, paths })
     }
 
     /// Number of buses.
@@ -101,6 +103,16 @@ impl Chord {
     /// Net injection of a bus in the base case, by position.
     pub(super) fn injection(&self, at: u32) -> [f64; 2] {
         self.s[at as usize]
+    }
+
+    /// Base voltages, by position.
+    pub(super) fn base_voltages(&self) -> &[[f64; 2]] {
+        &self.base
+    }
+
+    /// The unit columns of two buses through the factors.
+    pub(super) fn end_columns(&self, ends: [u32; 2], index: &mut PathIndex, out: &mut EndColumns) {
+        self.paths.columns(&self.lu, ends, index, out);
     }
 
     /// The factors of the base solution.

@@ -13,7 +13,9 @@
 mod block;
 mod chord;
 mod complex;
+mod cut;
 mod engine;
+mod loading;
 mod outage;
 mod outages;
 mod progress;

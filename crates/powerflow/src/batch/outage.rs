@@ -3,250 +3,226 @@
 //! The steps are those of [`super::chord`]. An outage changes four rows and columns of the base Jacobian,
 //! `J = J₀ + E M Eᵀ` with `E` the unit columns of both ends and `M` minus what the branch adds to the blocks of its ends
 //! (Sherman, Morrison and Woodbury; Alsaç, Stott and Tinney, "Sparsity-oriented compensation methods for modified
-//! network solutions", IEEE Trans. PAS-102(5), 1983):
+//! network solutions", IEEE Trans. PAS-102(5), 1983). In the factors `J₀ = L U` the correction stands between the two
+//! halves of the solve:
 //!
 //! ```text
-//! Z = J₀⁻¹ E,   K = (I + M Eᵀ Z)⁻¹ M,   J⁻¹ r = y - Z K Eᵀ y   with   y = J₀⁻¹ r
+//! G = L⁻¹ E,  H = U⁻ᵀ E,  K = (I + M Hᵀ G)⁻¹ M,     z = L⁻¹ r,   z -= G K Hᵀ z,   step = U⁻¹ z
 //! ```
 //!
-//! so an outage costs four solves once and a solve with four vectors per step; it is never a factorisation. The product
-//! with `Y` stays that of the whole network: what flows into the branch that is out is added to the injections of its
-//! ends, which makes the mismatch that of the network without it.
+//! `G` and `H` live on the paths of the two ends up the elimination tree, so an outage costs a walk up two paths, once
+//! and per step, and never a factorisation. The product with `Y` stays that of the whole network: what flows into the
+//! branch that is out is added to the injections of its ends, which makes the mismatch that of the network without it.
 //!
-//! A branch whose outage parts the island makes `I + M Eᵀ Z` singular; such a lane shows no number.
+//! A branch whose outage parts the island makes `I + M Hᵀ G` singular; such a lane shows no number.
+//!
+//! Lanes are independent: one that has arrived hands its voltages over and takes the next outage.
 
-use sparse::block::LanePair;
-use sparse::lanes::{LaneVec, MAX_LANES, Simd, from_array, registers, registers_mut, to_array};
+use sparse::block::{EndColumns, PathIndex};
+use sparse::lanes::{LaneVec, MAX_LANES, Simd, from_array, registers, registers_mut, splat_pair, to_array};
 
-use super::chord::{Chord, Fixed, Lanes, turned};
-use super::complex::{multiply, times_conjugate};
+use super::chord::{Chord, Fixed, turned};
+use super::cut::{Cut, RANK, Small, condensed};
 use super::progress::{Limits, Progress};
 
-/// Rows and columns that an outage changes.
-const RANK: usize = 4;
-/// A pivot of `I + M Eᵀ Z` below this share of one is no pivot: the island falls apart.
-const SMALLEST_PIVOT: f64 = 1e-9;
-
-type Small = [[f64; RANK]; RANK];
-
-/// A branch that is out: positions of its ends, and its admittances from-from, from-to, to-from, to-to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cut {
-    pub(super) ends: [u32; 2],
-    pub(super) y: [[f64; 2]; 4],
+/// The memory of the lanes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OutageLanes {
+    /// Injections, voltages, mismatches and steps: two registers per bus.
+    pub(super) s: LaneVec,
+    pub(super) v: LaneVec,
+    pub(super) r: LaneVec,
+    lanes: [Lane; MAX_LANES],
+    index: PathIndex,
 }
 
-impl Cut {
-    /// Power into the branch at both ends.
-    fn flow(&self, from: [f64; 2], to: [f64; 2]) -> [[f64; 2]; 2] {
-        let [ff, ft, tf, tt] = self.y;
-        let current = |a, x, b, y| {
-            let (own, other) = (multiply(a, x), multiply(b, y));
-            [own[0] + other[0], own[1] + other[1]]
-        };
-        [times_conjugate(from, current(ff, from, ft, to)), times_conjugate(to, current(tt, to, tf, from))]
-    }
+/// What one lane works on.
+#[derive(Clone, Debug, Default)]
+struct Lane {
+    /// Which outage of the list; `None` when idle.
+    outage: Option<usize>,
+    ends: [u32; 2],
+    columns: EndColumns,
+    k: Small,
+}
 
-    /// `M`: minus the blocks of the branch in the base Jacobian; what is held there is no equation of the branch.
-    fn change(&self, chord: &Chord) -> Small {
-        let [from, to] = self.ends.map(|end| chord.base(end));
-        let [ff, ft, tf, tt] = self.y;
-        let own_from = times_conjugate(from, multiply(ff, from));
-        let far_from = times_conjugate(from, multiply(ft, to));
-        let own_to = times_conjugate(to, multiply(tt, to));
-        let far_to = times_conjugate(to, multiply(tf, from));
-        let own = |own: [f64; 2], far: [f64; 2]| {
-            [[-far[1], 2.0 * own[0] + far[0]], [far[0], 2.0 * own[1] + far[1]]]
-        };
-        let far = |far: [f64; 2]| [[far[1], far[0]], [-far[0], far[1]]];
-        let blocks = [[own(own_from, far_from), far(far_from)], [far(far_to), own(own_to, far_to)]];
-        let mut m = [[0.0; RANK]; RANK];
-        for (row, line) in m.iter_mut().enumerate() {
-            let held = match chord.fixed(self.ends[row / 2]) {
-                Fixed::Voltage => true,
-                Fixed::Magnitude { .. } => row % 2 == 1,
-                Fixed::Power => false,
-            };
-            for (col, entry) in line.iter_mut().enumerate() {
-                *entry = if held { 0.0 } else { -blocks[row / 2][col / 2][row % 2][col % 2] };
-            }
+/// Voltages of a lane that has come to an end.
+pub(super) struct Finished<'a> {
+    /// Which outage of the list.
+    pub(super) outage: usize,
+    pub(super) lane: usize,
+    pub(super) steps: u32,
+    pub(super) mismatch_pu: f64,
+    pub(super) v: &'a LaneVec,
+}
+
+impl OutageLanes {
+    /// Makes room for `buses` buses.
+    pub(super) fn resize(&mut self, buses: usize, width: usize) {
+        for vector in [&mut self.s, &mut self.v, &mut self.r] {
+            vector.resize(2 * buses * width);
         }
-        m
     }
 }
 
-/// Steps a block of outages, one per lane, from the base solution. `z` is work space; lanes beyond `cuts` stand still.
+/// Takes all of `cuts` through the lanes, each from the base solution, and hands each to `finish` when its lane has met
+/// the tolerance or does not get nearer.
 #[inline(always)]
 pub(super) fn solve<S: Simd>(
     simd: S,
     (chord, cuts): (&Chord, &[Cut]),
-    (lanes, z): (Lanes<'_>, &mut LaneVec),
-    limits: Limits,
-) -> Progress {
-    let n = chord.buses();
-    z.resize(RANK * 2 * n * S::F64_LANES);
-    let k = compensation(simd, (chord, cuts), z);
-    chord.begin(simd, registers_mut::<2, S>(lanes.s), registers_mut::<2, S>(lanes.v));
-    let mut progress = Progress::new(cuts.len());
+    (memory, limits): (&mut OutageLanes, Limits),
+    finish: &mut dyn FnMut(Finished<'_>),
+) {
+    memory.resize(chord.buses(), S::F64_LANES);
+    chord.begin(simd, registers_mut::<2, S>(&mut memory.s), registers_mut::<2, S>(&mut memory.v));
+    let mut progress = Progress::new(0);
+    let mut next = 0;
+    for lane in 0..S::F64_LANES.min(cuts.len()) {
+        take::<S>((chord, cuts), memory, (lane, next));
+        progress.restart(lane);
+        next += 1;
+    }
     loop {
-        add_missing_flows::<S>((chord, cuts), lanes.s, lanes.v);
-        let (s, v) = (registers::<2, S>(lanes.s), registers::<2, S>(lanes.v));
-        let worst_pu = to_array::<S>(chord.mismatch(simd, s, v, registers_mut::<2, S>(lanes.r)));
-        if !progress.goes_on(worst_pu, limits) {
-            return progress;
-        }
-        chord.factor().solve(simd, registers_mut::<2, S>(lanes.r));
-        let w = weights::<S>(cuts, &k, lanes.r);
-        let z = registers::<2, S>(z);
-        let moving = progress.moving(simd);
-        let (v, r) = (registers_mut::<2, S>(lanes.v), registers::<2, S>(lanes.r));
-        for (i, (v, r)) in v.iter_mut().zip(r).enumerate() {
-            let mut step = *r;
-            for (column, w) in w.iter().enumerate() {
-                let z = z[column * n + i];
-                step[0] = simd.negate_mul_add_e_f64s(z[0], *w, step[0]);
-                step[1] = simd.negate_mul_add_e_f64s(z[1], *w, step[1]);
+        add_missing_flows::<S>((chord, cuts), memory);
+        let (s, v) = (registers::<2, S>(&memory.s), registers::<2, S>(&memory.v));
+        let worst_pu = to_array::<S>(chord.mismatch(simd, s, v, registers_mut::<2, S>(&mut memory.r)));
+        progress.goes_on(worst_pu, limits);
+        let mut refilled = [0.0; MAX_LANES];
+        for lane in 0..S::F64_LANES {
+            let Some(outage) = memory.lanes[lane].outage else { continue };
+            if progress.is_moving(lane) {
+                continue;
             }
-            let next = turned(simd, *v, step);
-            *v = [simd.select_f64s(moving, next[0], v[0]), simd.select_f64s(moving, next[1], v[1])];
+            let (steps, mismatch_pu) = (progress.steps[lane], progress.worst_pu[lane]);
+            finish(Finished { outage, lane, steps, mismatch_pu, v: &memory.v });
+            give_back::<S>(chord, memory, lane);
+            if next < cuts.len() {
+                take::<S>((chord, cuts), memory, (lane, next));
+                refilled[lane] = 1.0;
+                next += 1;
+            }
         }
+        if refilled.iter().any(|&flag| flag > 0.0) {
+            refill(simd, (chord, cuts), memory, &refilled);
+            for lane in (0..S::F64_LANES).filter(|&lane| refilled[lane] > 0.0) {
+                progress.restart(lane);
+                progress.first_step(lane);
+            }
+        }
+        if memory.lanes[..S::F64_LANES].iter().all(|lane| lane.outage.is_none()) {
+            return;
+        }
+        step(simd, chord, memory, progress.moving(simd));
     }
 }
 
-/// `Z` into `z`, column by column, and `K` of every lane.
+/// Prepares a lane for an outage.
 #[inline(always)]
-fn compensation<S: Simd>(simd: S, (chord, cuts): (&Chord, &[Cut]), z: &mut LaneVec) -> [Small; MAX_LANES] {
-    let (n, width) = (chord.buses(), S::F64_LANES);
-    z.fill(0.0);
-    for column in 0..RANK {
-        let part = &mut z[column * 2 * n * width..][..2 * n * width];
-        for (lane, cut) in cuts.iter().enumerate() {
-            part[entry(cut, column) * width + lane] = 1.0;
-        }
-        chord.factor().solve(simd, registers_mut::<2, S>(part));
-    }
-    let mut k = [[[0.0; RANK]; RANK]; MAX_LANES];
-    for (lane, (cut, k)) in cuts.iter().zip(&mut k).enumerate() {
-        let mut c = [[0.0; RANK]; RANK];
+fn take<S: Simd>((chord, cuts): (&Chord, &[Cut]), memory: &mut OutageLanes, (lane, outage): (usize, usize)) {
+    let cut = &cuts[outage];
+    let lane = &mut memory.lanes[lane];
+    lane.outage = Some(outage);
+    lane.ends = cut.ends;
+    chord.end_columns(cut.ends, &mut memory.index, &mut lane.columns);
+    let mut c = [[0.0; RANK]; RANK];
+    for (h, g) in lane.columns.upper.iter().zip(&lane.columns.lower) {
         for (row, line) in c.iter_mut().enumerate() {
-            for (column, value) in line.iter_mut().enumerate() {
-                *value = z[(column * 2 * n + entry(cut, row)) * width + lane];
+            for (col, value) in line.iter_mut().enumerate() {
+                *value += h[0][row] * g[0][col] + h[1][row] * g[1][col];
             }
         }
-        *k = condensed(&cut.change(chord), &c);
     }
-    k
+    lane.k = condensed(&cut.change(chord), &c);
 }
 
-/// Index of the `k`-th changed unknown.
+/// The injections of a lane's ends are those of the base case again, and the lane is idle.
 #[inline(always)]
-fn entry(cut: &Cut, k: usize) -> usize {
-    2 * cut.ends[k / 2] as usize + k % 2
+fn give_back<S: Simd>(chord: &Chord, memory: &mut OutageLanes, lane: usize) {
+    for end in memory.lanes[lane].ends {
+        let at = 2 * end as usize * S::F64_LANES + lane;
+        let [p, q] = chord.injection(end);
+        memory.s[at] = p;
+        memory.s[at + S::F64_LANES] = q;
+    }
+    memory.lanes[lane].outage = None;
 }
 
-/// `K Eᵀ y` of every lane, a register per column of `Z`.
+/// Base voltages into the lanes flagged, and the mismatch there: only what flowed into the branch that is out.
 #[inline(always)]
-fn weights<S: Simd>(cuts: &[Cut], k: &[Small; MAX_LANES], y: &LaneVec) -> [S::f64s; RANK] {
-    let mut w = [[0.0; MAX_LANES]; RANK];
-    for (lane, (cut, k)) in cuts.iter().zip(k).enumerate() {
-        for (row, w) in w.iter_mut().enumerate() {
-            w[lane] = (0..RANK).map(|col| k[row][col] * y[entry(cut, col) * S::F64_LANES + lane]).sum();
+fn refill<S: Simd>(
+    simd: S,
+    (chord, cuts): (&Chord, &[Cut]),
+    memory: &mut OutageLanes,
+    flags: &[f64; MAX_LANES],
+) {
+    let zero = simd.splat_f64s(0.0);
+    let chosen = simd.greater_than_f64s(from_array::<S>(flags), zero);
+    let (v, r) = (registers_mut::<2, S>(&mut memory.v), registers_mut::<2, S>(&mut memory.r));
+    for ((v, r), &base) in v.iter_mut().zip(r).zip(chord.base_voltages()) {
+        let base = splat_pair(simd, base);
+        *v = [simd.select_f64s(chosen, base[0], v[0]), simd.select_f64s(chosen, base[1], v[1])];
+        *r = [simd.select_f64s(chosen, zero, r[0]), simd.select_f64s(chosen, zero, r[1])];
+    }
+    let width = S::F64_LANES;
+    for (index, lane) in memory.lanes[..width].iter().enumerate().filter(|(index, _)| flags[*index] > 0.0) {
+        let Some(outage) = lane.outage else { continue };
+        let flow = cuts[outage].flow(lane.ends.map(|end| chord.base(end)));
+        for (end, [p, q]) in lane.ends.into_iter().zip(flow) {
+            let at = 2 * end as usize * width + index;
+            let held = chord.fixed(end);
+            memory.r[at] = if held == Fixed::Voltage { 0.0 } else { p };
+            memory.r[at + width] = if held == Fixed::Power { q } else { 0.0 };
         }
     }
-    [from_array::<S>(&w[0]), from_array::<S>(&w[1]), from_array::<S>(&w[2]), from_array::<S>(&w[3])]
 }
 
 /// Sets the injections of the ends to those of the base case plus what flows into the branch that is out.
 #[inline(always)]
-fn add_missing_flows<S: Simd>((chord, cuts): (&Chord, &[Cut]), s: &mut LaneVec, v: &LaneVec) {
+fn add_missing_flows<S: Simd>((chord, cuts): (&Chord, &[Cut]), memory: &mut OutageLanes) {
     let width = S::F64_LANES;
-    for (lane, cut) in cuts.iter().enumerate() {
-        let at = |end: u32, part: usize| (2 * end as usize + part) * width + lane;
-        let [from, to] = cut.ends;
-        let flow = cut.flow([v[at(from, 0)], v[at(from, 1)]], [v[at(to, 0)], v[at(to, 1)]]);
-        for (end, flow) in cut.ends.into_iter().zip(flow) {
+    for (index, lane) in memory.lanes[..width].iter().enumerate() {
+        let Some(outage) = lane.outage else { continue };
+        let at = |end: u32| 2 * end as usize * width + index;
+        let flow = cuts[outage].flow(lane.ends.map(|end| [memory.v[at(end)], memory.v[at(end) + width]]));
+        for (end, flow) in lane.ends.into_iter().zip(flow) {
             let base = chord.injection(end);
-            s[at(end, 0)] = base[0] + flow[0];
-            s[at(end, 1)] = base[1] + flow[1];
+            memory.s[at(end)] = base[0] + flow[0];
+            memory.s[at(end) + width] = base[1] + flow[1];
         }
     }
 }
 
-/// `(I + M C)⁻¹ M` by elimination with partial pivoting; NaN where it has no pivot.
-fn condensed(m: &Small, c: &Small) -> Small {
-    let mut a = [[0.0; 2 * RANK]; RANK];
-    for row in 0..RANK {
-        for col in 0..RANK {
-            let product: f64 = (0..RANK).map(|k| m[row][k] * c[k][col]).sum();
-            a[row][col] = product + if row == col { 1.0 } else { 0.0 };
-            a[row][RANK + col] = m[row][col];
-        }
-    }
-    for k in 0..RANK {
-        let pivot = (k..RANK).max_by(|&i, &j| a[i][k].abs().total_cmp(&a[j][k].abs())).unwrap_or(k);
-        a.swap(k, pivot);
-        if a[k][k].abs() <= SMALLEST_PIVOT || a[k][k].is_nan() {
-            return [[f64::NAN; RANK]; RANK];
-        }
-        let line = a[k];
-        for (_, row) in a.iter_mut().enumerate().filter(|(i, _)| *i != k) {
-            let factor = row[k] / line[k];
-            row.iter_mut().zip(line).for_each(|(x, y)| *x -= factor * y);
-        }
-    }
-    let mut k = [[0.0; RANK]; RANK];
-    for row in 0..RANK {
-        for col in 0..RANK {
-            k[row][col] = a[row][RANK + col] / a[row][row];
-        }
-    }
-    k
-}
-
-/// A branch whose loading is wanted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Watched {
-    /// The branch, with positions in the island.
-    pub(super) branch: Cut,
-    /// One over its rating in p.u.; zero without a rating.
-    pub(super) inverse_rating: f64,
-    /// Its place in a row of results.
-    pub(super) at: u32,
-}
-
-/// Loading of each watched branch, the larger apparent power of both ends over the rating, into row `rows[lane]` of `out`.
+/// One step of every lane that moves.
 #[inline(always)]
-pub(super) fn loadings<S: Simd>(
-    simd: S,
-    (watched, v): (&[Watched], &[LanePair<S>]),
-    (rows, stride): (&[usize], usize),
-    out: &mut [f64],
-) {
-    for branch in watched {
-        let [from, to] = branch.branch.ends.map(|end| end as usize);
-        let [ff, ft, tf, tt] = branch.branch.y;
-        let (from, to) = (v[from], v[to]);
-        let near = apparent_squared(simd, (from, to), (ff, ft));
-        let far = apparent_squared(simd, (to, from), (tt, tf));
-        let largest = simd.sqrt_f64s(simd.max_f64s(near, far));
-        let loading = to_array::<S>(simd.mul_f64s(largest, simd.splat_f64s(branch.inverse_rating)));
-        for (&row, &loading) in rows.iter().zip(&loading) {
-            out[row * stride + branch.at as usize] = loading;
+fn step<S: Simd>(simd: S, chord: &Chord, memory: &mut OutageLanes, moving: S::m64s) {
+    let width = S::F64_LANES;
+    chord.factor().forward(simd, registers_mut::<2, S>(&mut memory.r));
+    let r = &mut *memory.r;
+    for (index, lane) in memory.lanes[..width].iter().enumerate().filter(|(_, lane)| lane.outage.is_some()) {
+        let columns = &lane.columns;
+        let at = |node: u32| 2 * node as usize * width + index;
+        let mut y = [0.0; RANK];
+        for (&node, h) in columns.nodes.iter().zip(&columns.upper) {
+            let (first, second) = (r[at(node)], r[at(node) + width]);
+            for (k, y) in y.iter_mut().enumerate() {
+                *y += h[0][k] * first + h[1][k] * second;
+            }
+        }
+        let mut w = [0.0; RANK];
+        for (w, row) in w.iter_mut().zip(&lane.k) {
+            *w = row.iter().zip(&y).map(|(k, y)| k * y).sum();
+        }
+        for (&node, g) in columns.nodes.iter().zip(&columns.lower) {
+            let dot = |row: &[f64; RANK]| row.iter().zip(&w).map(|(g, w)| g * w).sum::<f64>();
+            r[at(node)] -= dot(&g[0]);
+            r[at(node) + width] -= dot(&g[1]);
         }
     }
-}
-
-/// `|V|² |a V + b V'|²`
-#[inline(always)]
-fn apparent_squared<S: Simd>(
-    simd: S,
-    (own, other): (LanePair<S>, LanePair<S>),
-    (a, b): ([f64; 2], [f64; 2]),
-) -> S::f64s {
-    let zero = simd.splat_f64s(0.0);
-    let half = sparse::lanes::add_shared_product(simd, [zero; 2], a, own);
-    let current = sparse::lanes::add_shared_product(simd, half, b, other);
-    let voltage = simd.mul_add_e_f64s(own[0], own[0], simd.mul_f64s(own[1], own[1]));
-    let size = simd.mul_add_e_f64s(current[0], current[0], simd.mul_f64s(current[1], current[1]));
-    simd.mul_f64s(voltage, size)
+    chord.factor().backward(simd, registers_mut::<2, S>(&mut memory.r));
+    let (v, r) = (registers_mut::<2, S>(&mut memory.v), registers::<2, S>(&memory.r));
+    for (v, r) in v.iter_mut().zip(r) {
+        let next = turned(simd, *v, *r);
+        *v = [simd.select_f64s(moving, next[0], v[0]), simd.select_f64s(moving, next[1], v[1])];
+    }
 }

@@ -1,12 +1,14 @@
 //! Branch outages of a [`Batch`]'s grid, from its base solution.
 
 use sparse::lanes::{self, LaneVec, MAX_LANES, Simd, WithSimd, registers};
-use topology::calc::{Branch, BranchIdx, BusIdx, BusKind, Grid};
+use topology::calc::{Branch, BranchFlow, BranchIdx, BusKind, Grid};
 
-use super::chord::{Chord, Lanes};
-use super::engine::{Kind, LEAST_SQUARED_PU};
-use super::outage::{self, Cut, Watched};
-use super::progress::{Limits, Progress};
+use super::chord::Chord;
+use super::cut::Cut;
+use super::engine::{Engine, Kind, LEAST_SQUARED_PU};
+use super::loading::{self, Watched};
+use super::outage::{self, Finished, OutageLanes};
+use super::progress::Limits;
 use super::{Batch, MOST_STEPS, complex};
 use crate::{Options, Outcome, Reason, Solver, Start};
 
@@ -20,18 +22,28 @@ pub struct Outages<'a> {
     /// Island and positions of the ends of every branch.
     place: Vec<(usize, [u32; 2])>,
     watched: Vec<Vec<Watched>>,
-    /// Loadings before any outage.
+    /// Voltages and loadings before any outage: those of the other islands stay.
+    base_voltages: Vec<[f64; 2]>,
     base_loading: Vec<f64>,
 }
 
 /// The memory of one thread.
 #[derive(Clone, Debug)]
 pub struct OutageWorker {
-    lanes: [LaneVec; 3],
-    z: LaneVec,
+    lanes: OutageLanes,
+    bank: Bank,
+    alone: Option<Box<(Grid, Solver)>>,
+}
+
+/// Outages that are solved and wait until there are enough of them to be written together.
+#[derive(Clone, Debug)]
+struct Bank {
+    v: LaneVec,
+    /// Which outage, steps and mismatch of every lane.
+    entries: Vec<(usize, u32, f64)>,
+    /// A row per lane.
     voltages_pu: Vec<[f64; 2]>,
     loading: Vec<f64>,
-    alone: Option<Box<(Grid, Solver)>>,
 }
 
 /// Result of one outage.
@@ -67,90 +79,80 @@ impl<'a> Outages<'a> {
             let inverse_rating = if branch.rate_mva > 0.0 { grid.base_mva / branch.rate_mva } else { 0.0 };
             watched[part].push(Watched { branch: cut(branch, ends), inverse_rating, at });
         }
-        let base_loading = grid
-            .branches
-            .iter()
-            .zip(&batch.base.flows)
-            .map(|(branch, flow)| {
-                let largest =
-                    f64::hypot(flow.p_from_pu, flow.q_from_pu).max(flow.p_to_pu.hypot(flow.q_to_pu));
-                if branch.rate_mva > 0.0 { largest * grid.base_mva / branch.rate_mva } else { 0.0 }
-            })
-            .collect();
-        Self { batch, place, watched, base_loading }
+        let flows = grid.branches.iter().zip(&batch.base.flows);
+        let base_loading = flows.map(|(branch, flow)| loading_of(grid, branch, flow)).collect();
+        let polar = batch.base.voltages.vm_pu.iter().zip(&batch.base.voltages.va_rad);
+        let base_voltages = polar.map(|(&vm, &va)| complex::from_polar(vm, va)).collect();
+        Self { batch, place, watched, base_voltages, base_loading }
     }
 
     /// Memory for one thread.
     pub fn worker(&self) -> OutageWorker {
         let width = lanes::width();
-        let grid = &self.batch.grid;
-        let size = 2 * width * self.batch.engines.iter().map(|engine| engine.buses()).max().unwrap_or(0);
-        OutageWorker {
-            lanes: [LaneVec::new(size), LaneVec::new(size), LaneVec::new(size)],
-            z: LaneVec::default(),
-            voltages_pu: vec![[f64::NAN; 2]; grid.buses.len() * width],
-            loading: vec![f64::NAN; grid.branches.len() * width],
-            alone: None,
-        }
+        let size = 2 * width * self.batch.engines.iter().map(Engine::buses).max().unwrap_or(0);
+        let bank = Bank {
+            v: LaneVec::new(size),
+            entries: Vec::with_capacity(width),
+            voltages_pu: self.base_voltages.repeat(width),
+            loading: self.base_loading.repeat(width),
+        };
+        OutageWorker { lanes: OutageLanes::default(), bank, alone: None }
     }
 
-    /// Solves the outage of each of `branches` alone (at most [`Batch::block`] of them) and hands each to `sink`, in
-    /// order. An outage that parts the island is [`Reason::Singular`].
+    /// Solves the outage of each of `branches`, each by itself, and hands each to `sink` once, in an order that depends
+    /// on `branches` alone. An outage that parts the island is [`Reason::Singular`].
     ///
-    /// O(buses + branches + fill) per step and lane; allocates only when first used and for the full solver.
+    /// O(buses + branches + fill) per step and outage; a list longer than a block keeps the lanes filled. Allocates when
+    /// first used and for what goes to the full solver.
     ///
     /// # Panics
-    /// When there are more branches than a block holds, or one is not in the grid.
+    /// When a branch is not in the grid.
     pub fn solve(
         &self,
         worker: &mut OutageWorker,
         branches: &[BranchIdx],
         sink: &mut dyn FnMut(AfterOutage<'_>),
     ) {
-        let (n, m) = (self.batch.grid.buses.len(), self.batch.grid.branches.len());
-        assert!(branches.len() <= lanes::width(), "a block holds {} outages", lanes::width());
-        for lane in 0..branches.len() {
-            self.write_base(&mut worker.voltages_pu[lane * n..][..n]);
-            worker.loading[lane * m..][..m].copy_from_slice(&self.base_loading);
-        }
-        let not_tried = Outcome::Stopped { worst: BusIdx(0), mismatch_pu: f64::INFINITY, iterations: 0 };
-        let mut outcomes = [not_tried; MAX_LANES];
+        let mut rest: Vec<usize> = Vec::new();
         for (part, engine) in self.batch.engines.iter().enumerate() {
-            let Kind::Chord(chord) = &engine.kind else { continue };
-            let of_part = |&lane: &usize| self.place[branches[lane].at()].0 == part;
-            let rows: Vec<usize> = (0..branches.len()).filter(of_part).collect();
-            if !rows.is_empty() {
-                let cuts = rows.iter().map(|&lane| {
-                    let branch = branches[lane].at();
+            let of_part = |&index: &usize| self.place[branches[index].at()].0 == part;
+            let indices: Vec<usize> = (0..branches.len()).filter(of_part).collect();
+            let Kind::Chord(chord) = &engine.kind else {
+                rest.extend(indices);
+                continue;
+            };
+            let cuts: Vec<Cut> = indices
+                .iter()
+                .map(|&index| {
+                    let branch = branches[index].at();
                     cut(&self.batch.grid.branches[branch], self.place[branch].1)
-                });
-                let (cuts, watched, buses) = (cuts.collect::<Vec<_>>(), &self.watched[part], &engine.buses);
-                let limits = Limits { tolerance_pu: self.batch.options.tolerance_pu, most_steps: MOST_STEPS };
-                let run = Run { chord, cuts: &cuts, watched, buses, rows: &rows, stride: (n, m), limits };
-                lanes::dispatch(Dispatched { run, worker, outcomes: &mut outcomes });
-            }
+                })
+                .collect();
+            let options = &self.batch.options;
+            lanes::dispatch(Run {
+                outages: self,
+                chord,
+                part,
+                list: (branches, &indices, &cuts),
+                limits: Limits { tolerance_pu: options.tolerance_pu, most_steps: MOST_STEPS },
+                worker,
+                rest: &mut rest,
+                sink,
+            });
         }
-        for (lane, &branch) in branches.iter().enumerate() {
-            if !matches!(outcomes[lane], Outcome::Converged { .. }) {
-                outcomes[lane] = self.solve_alone(worker, lane, branch);
-            }
-            let voltages_pu = &worker.voltages_pu[lane * n..][..n];
-            let loading = &mut worker.loading[lane * m..][..m];
-            loading[branch.at()] = 0.0;
-            sink(AfterOutage { index: lane, outcome: outcomes[lane], voltages_pu, loading });
-        }
-    }
-
-    fn write_base(&self, row: &mut [[f64; 2]]) {
-        let polar = self.batch.base.voltages.vm_pu.iter().zip(&self.batch.base.voltages.va_rad);
-        for (v, (vm, va)) in row.iter_mut().zip(polar) {
-            *v = complex::from_polar(*vm, *va);
+        for index in rest {
+            let outcome = self.solve_alone(worker, branches[index]);
+            let (n, m) = (self.base_voltages.len(), self.base_loading.len());
+            let (voltages_pu, loading) = (&worker.bank.voltages_pu[..n], &worker.bank.loading[..m]);
+            sink(AfterOutage { index, outcome, voltages_pu, loading });
+            // The first row is again what other islands have.
+            worker.bank.voltages_pu[..n].copy_from_slice(&self.base_voltages);
+            worker.bank.loading[..m].copy_from_slice(&self.base_loading);
         }
     }
 
     /// The full solver, from the base solution.
-    fn solve_alone(&self, worker: &mut OutageWorker, lane: usize, branch: BranchIdx) -> Outcome {
-        let (n, m) = (self.batch.grid.buses.len(), self.batch.grid.branches.len());
+    fn solve_alone(&self, worker: &mut OutageWorker, branch: BranchIdx) -> Outcome {
         let (grid, solver) =
             &mut **worker.alone.get_or_insert_with(|| Box::new((self.batch.at_base(), Solver::new())));
         let original = grid.branches[branch.at()].clone();
@@ -159,26 +161,21 @@ impl<'a> Outages<'a> {
         let options = Options { start: Start::FromGrid, enforce_q_limits: false, ..self.batch.options };
         let solution = solver.solve(grid, &options);
         grid.branches[branch.at()] = original;
-        let island = grid.buses[grid.branches[branch.at()].from.at()].island;
-        let outcome = solution.islands[island.at()];
+        let end = grid.branches[branch.at()].to;
+        let outcome = solution.islands[grid.buses[end.at()].island.at()];
         // A part without a source may settle at no voltage at all; that is no operating point.
         let least = solution.voltages.vm_pu.iter().fold(f64::INFINITY, |least: f64, &vm| least.min(vm));
+        let collapsed = matches!(outcome, Outcome::Converged { .. }) && least * least < LEAST_SQUARED_PU;
         let polar = solution.voltages.vm_pu.iter().zip(&solution.voltages.va_rad);
-        for (v, (vm, va)) in worker.voltages_pu[lane * n..][..n].iter_mut().zip(polar) {
-            *v = complex::from_polar(*vm, *va);
+        for (v, (&vm, &va)) in worker.bank.voltages_pu.iter_mut().zip(polar) {
+            *v = if collapsed { [f64::NAN; 2] } else { complex::from_polar(vm, va) };
         }
         let loaded = grid.branches.iter().zip(&solution.flows);
-        for (loading, (branch, flow)) in worker.loading[lane * m..][..m].iter_mut().zip(loaded) {
-            let largest = f64::hypot(flow.p_from_pu, flow.q_from_pu).max(flow.p_to_pu.hypot(flow.q_to_pu));
-            *loading = if branch.rate_mva > 0.0 { largest * grid.base_mva / branch.rate_mva } else { 0.0 };
+        for (loading, (branch, flow)) in worker.bank.loading.iter_mut().zip(loaded) {
+            *loading = if collapsed { f64::NAN } else { loading_of(grid, branch, flow) };
         }
-        if matches!(outcome, Outcome::Converged { .. }) && least * least < LEAST_SQUARED_PU {
-            worker.voltages_pu[lane * n..][..n].fill([f64::NAN; 2]);
-            worker.loading[lane * m..][..m].fill(f64::NAN);
-            let end = grid.branches[branch.at()].to;
-            return Outcome::NotSolvable { reason: Reason::Singular(end) };
-        }
-        outcome
+        worker.bank.loading[branch.at()] = 0.0;
+        if collapsed { Outcome::NotSolvable { reason: Reason::Singular(end) } } else { outcome }
     }
 }
 
@@ -204,53 +201,85 @@ fn cut(branch: &Branch, ends: [u32; 2]) -> Cut {
     Cut { ends, y: [y.ff, y.ft, y.tf, y.tt] }
 }
 
-/// A block of outages of one island.
-struct Run<'a> {
+fn loading_of(grid: &Grid, branch: &Branch, flow: &BranchFlow) -> f64 {
+    let largest = f64::hypot(flow.p_from_pu, flow.q_from_pu).max(flow.p_to_pu.hypot(flow.q_to_pu));
+    if branch.rate_mva > 0.0 { largest * grid.base_mva / branch.rate_mva } else { 0.0 }
+}
+
+/// The outages of one island, to be dispatched.
+struct Run<'a, 'b> {
+    outages: &'a Outages<'b>,
     chord: &'a Chord,
-    cuts: &'a [Cut],
-    watched: &'a [Watched],
-    /// Buses of the grid by position.
-    buses: &'a [u32],
-    /// Where the result of each lane goes.
-    rows: &'a [usize],
-    /// Lengths of rows of voltages and loadings.
-    stride: (usize, usize),
+    part: usize,
+    /// All branches, which of them belong to the island, and what each changes.
+    list: (&'a [BranchIdx], &'a [usize], &'a [Cut]),
     limits: Limits,
-}
-
-struct Dispatched<'a> {
-    run: Run<'a>,
     worker: &'a mut OutageWorker,
-    outcomes: &'a mut [Outcome; MAX_LANES],
+    /// What the lanes could not solve.
+    rest: &'a mut Vec<usize>,
+    sink: &'a mut dyn FnMut(AfterOutage<'_>),
 }
 
-impl WithSimd for Dispatched<'_> {
+impl WithSimd for Run<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { run, worker, outcomes } = self;
-        let [s, v, r] = worker.lanes.each_mut();
-        let lanes = Lanes { s, v, r };
-        let progress: Progress =
-            outage::solve(simd, (run.chord, run.cuts), (lanes, &mut worker.z), run.limits);
+        let Run { outages, chord, part, list: (branches, indices, cuts), limits, worker, rest, sink } = self;
+        let OutageWorker { lanes, bank, .. } = worker;
         let width = S::F64_LANES;
-        let mut sound = [true; MAX_LANES];
-        for (pair, &bus) in worker.lanes[1].chunks_exact(2 * width).zip(run.buses) {
-            let (e, f) = pair.split_at(width);
-            for (lane, &row) in run.rows.iter().enumerate() {
-                let v = [e[lane], f[lane]];
-                sound[lane] &= v[0] * v[0] + v[1] * v[1] >= LEAST_SQUARED_PU;
-                worker.voltages_pu[row * run.stride.0 + bus as usize] = v;
+        let size = 2 * width * chord.buses();
+        let mut finish = |done: Finished<'_>| {
+            let index = indices[done.outage];
+            if done.mismatch_pu > limits.tolerance_pu || done.mismatch_pu.is_nan() {
+                rest.push(index);
+                return;
             }
-        }
-        let v = registers::<2, S>(&worker.lanes[1]);
-        outage::loadings(simd, (run.watched, v), (run.rows, run.stride.1), &mut worker.loading);
-        for (lane, &row) in run.rows.iter().enumerate() {
-            let mismatch_pu = progress.worst_pu[lane];
-            if mismatch_pu <= run.limits.tolerance_pu && sound[lane] {
-                outcomes[row] = Outcome::Converged { iterations: progress.steps[lane], mismatch_pu };
+            let slot = bank.entries.len();
+            let (from, to) = (done.v[..size].chunks_exact(width), bank.v[..size].chunks_exact_mut(width));
+            for (from, to) in from.zip(to) {
+                to[slot] = from[done.lane];
             }
+            bank.entries.push((index, done.steps, done.mismatch_pu));
+            if bank.entries.len() == width {
+                flush(simd, (outages, part), (bank, branches), (&mut *rest, &mut *sink));
+            }
+        };
+        outage::solve(simd, (chord, cuts), (lanes, limits), &mut finish);
+        flush(simd, (outages, part), (bank, branches), (rest, sink));
+    }
+}
+
+/// Writes the outages of a bank and empties it.
+#[inline(always)]
+fn flush<S: Simd>(
+    simd: S,
+    (outages, part): (&Outages<'_>, usize),
+    (bank, branches): (&mut Bank, &[BranchIdx]),
+    (rest, sink): (&mut Vec<usize>, &mut dyn FnMut(AfterOutage<'_>)),
+) {
+    let (width, n, m) = (S::F64_LANES, outages.base_voltages.len(), outages.base_loading.len());
+    let mut sound = [true; MAX_LANES];
+    for (pair, &bus) in bank.v.chunks_exact(2 * width).zip(&outages.batch.engines[part].buses) {
+        let (e, f) = pair.split_at(width);
+        for (lane, sound) in sound[..bank.entries.len()].iter_mut().enumerate() {
+            let v = [e[lane], f[lane]];
+            *sound &= v[0] * v[0] + v[1] * v[1] >= LEAST_SQUARED_PU;
+            bank.voltages_pu[lane * n + bus as usize] = v;
         }
     }
+    let v = registers::<2, S>(&bank.v);
+    loading::write(simd, (&outages.watched[part], v), m, &mut bank.loading);
+    for (lane, &(index, iterations, mismatch_pu)) in bank.entries.iter().enumerate() {
+        if !sound[lane] {
+            rest.push(index);
+            continue;
+        }
+        let out = lane * m + branches[index].at();
+        bank.loading[out] = 0.0;
+        let outcome = Outcome::Converged { iterations, mismatch_pu };
+        let voltages_pu = &bank.voltages_pu[lane * n..][..n];
+        sink(AfterOutage { index, outcome, voltages_pu, loading: &bank.loading[lane * m..][..m] });
+    }
+    bank.entries.clear();
 }

@@ -50,6 +50,21 @@ impl Progress {
         any
     }
 
+    /// A lane begins anew.
+    pub(super) fn restart(&mut self, lane: usize) {
+        (self.worst_pu[lane], self.steps[lane], self.moving[lane]) = (f64::INFINITY, 0, true);
+    }
+
+    /// Counts the first step of a lane whose mismatch nobody looked at, because it is that of the base case.
+    pub(super) fn first_step(&mut self, lane: usize) {
+        self.steps[lane] = 1;
+    }
+
+    /// Whether a lane takes the next step.
+    pub(super) fn is_moving(&self, lane: usize) -> bool {
+        self.moving[lane]
+    }
+
     /// The lanes that take the next step.
     #[inline(always)]
     pub(super) fn moving<S: Simd>(&self, simd: S) -> S::m64s {

@@ -35,8 +35,9 @@ impl<'a> SharedFactor<'a> {
         self.backward(simd, x);
     }
 
+    /// The first half of a solve: `L⁻¹ x`.
     #[inline(always)]
-    fn forward<S: Simd>(self, simd: S, x: &mut [LanePair<S>]) {
+    pub fn forward<S: Simd>(self, simd: S, x: &mut [LanePair<S>]) {
         let pattern = self.lu.pattern();
         let (row_ptr, diagonal, col) = (pattern.row_ptr(), pattern.diagonal(), pattern.columns());
         let values = self.lu.blocks();
@@ -51,8 +52,9 @@ impl<'a> SharedFactor<'a> {
         }
     }
 
+    /// The second half of a solve: `U⁻¹ x`.
     #[inline(always)]
-    fn backward<S: Simd>(self, simd: S, x: &mut [LanePair<S>]) {
+    pub fn backward<S: Simd>(self, simd: S, x: &mut [LanePair<S>]) {
         let pattern = self.lu.pattern();
         let (row_ptr, diagonal, col) = (pattern.row_ptr(), pattern.diagonal(), pattern.columns());
         let values = self.lu.blocks();

@@ -11,10 +11,12 @@
 
 mod lanes;
 mod lu;
+mod path;
 mod pattern;
 #[cfg(test)]
 mod tests;
 
 pub use lanes::{LaneBlock, LaneBlockLu, LanePair, SharedFactor};
 pub use lu::{Block, BlockLu, Distrusted};
+pub use path::{EndColumns, PathIndex, Paths, Wide};
 pub use pattern::BlockPattern;

@@ -92,6 +92,31 @@ impl BlockPattern {
     }
 }
 
+impl BlockPattern {
+    /// For every slot that of the block across the diagonal; O(blocks).
+    pub fn mirror(&self) -> Vec<u32> {
+        let mut mirror = vec![0; self.col.len()];
+        // Rows are visited in ascending order, so the left part of each row fills from its start.
+        let mut next: Vec<u32> = self.row_ptr[..self.nodes()].to_vec();
+        for (i, &diagonal) in self.diagonal.iter().enumerate() {
+            mirror[diagonal as usize] = diagonal;
+            for slot in diagonal + 1..self.row_ptr[i + 1] {
+                let across = &mut next[self.col[slot as usize] as usize];
+                mirror[slot as usize] = *across;
+                mirror[*across as usize] = slot;
+                *across += 1;
+            }
+        }
+        mirror
+    }
+
+    /// The node above `k` in the elimination tree, both positions; `None` for a root.
+    pub fn parent(&self, k: u32) -> Option<u32> {
+        let first = self.diagonal[k as usize] + 1;
+        (first < self.row_ptr[k as usize + 1]).then(|| self.col[first as usize])
+    }
+}
+
 /// Neighbours of every node, each once, without the node itself.
 fn adjacency(n: usize, edges: &[[u32; 2]]) -> (Vec<usize>, Vec<u32>) {
     let mut ptr = vec![0usize; n + 1];
