@@ -24,6 +24,7 @@
 
 mod admittances;
 pub mod batch;
+pub mod inverter;
 mod island;
 mod solver;
 

@@ -15,6 +15,7 @@
 pub mod block;
 mod inverse;
 pub mod lanes;
+pub mod ldl;
 mod lu;
 mod matrix;
 mod order;

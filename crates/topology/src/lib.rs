@@ -4,12 +4,14 @@
 //! - [`Topology`]: buses and islands for the present positions of the switches, moved switch by switch.
 //! - [`Topology::grid`]: the calculation model of a topology and a [`Schedule`], with its [`GridMap`].
 //! - [`from_case`]: the calculation model of a bus-branch case.
+//! - [`wires`]: impedance and admittance of lines from the geometry of their wires.
 
 pub mod calc;
 mod case;
 mod grid;
 mod nodes;
 mod schedule;
+pub mod wires;
 
 pub use case::{CaseGrid, CaseMap, from_case};
 pub use grid::{End, GridMap, Injection, Target};
