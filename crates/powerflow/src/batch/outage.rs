@@ -56,6 +56,12 @@ pub(super) struct Finished<'a> {
     pub(super) v: &'a LaneVec,
 }
 
+/// Takes over what the lanes have solved.
+pub(super) trait Collect {
+    /// A lane has come to an end, one way or the other.
+    fn collect<S: Simd>(&mut self, simd: S, finished: Finished<'_>);
+}
+
 impl OutageLanes {
     /// Makes room for `buses` buses.
     pub(super) fn resize(&mut self, buses: usize, width: usize) {
@@ -65,21 +71,21 @@ impl OutageLanes {
     }
 }
 
-/// Takes all of `cuts` through the lanes, each from the base solution, and hands each to `finish` when its lane has met
+/// Takes all of `cuts` through the lanes, each from the base solution, and hands each to `collector` when its lane has met
 /// the tolerance or does not get nearer.
 #[inline(always)]
 pub(super) fn solve<S: Simd>(
     simd: S,
     (chord, cuts): (&Chord, &[Cut]),
     (memory, limits): (&mut OutageLanes, Limits),
-    finish: &mut dyn FnMut(Finished<'_>),
+    collector: &mut impl Collect,
 ) {
     memory.resize(chord.buses(), S::F64_LANES);
     chord.begin(simd, registers_mut::<2, S>(&mut memory.s), registers_mut::<2, S>(&mut memory.v));
     let mut progress = Progress::new(0);
     let mut next = 0;
     for lane in 0..S::F64_LANES.min(cuts.len()) {
-        take::<S>((chord, cuts), memory, (lane, next));
+        take((chord, cuts), memory, (lane, next));
         progress.restart(lane);
         next += 1;
     }
@@ -89,17 +95,17 @@ pub(super) fn solve<S: Simd>(
         let worst_pu = to_array::<S>(chord.mismatch(simd, s, v, registers_mut::<2, S>(&mut memory.r)));
         progress.goes_on(worst_pu, limits);
         let mut refilled = [0.0; MAX_LANES];
-        for lane in 0..S::F64_LANES {
+        for (lane, refilled) in refilled[..S::F64_LANES].iter_mut().enumerate() {
             let Some(outage) = memory.lanes[lane].outage else { continue };
             if progress.is_moving(lane) {
                 continue;
             }
             let (steps, mismatch_pu) = (progress.steps[lane], progress.worst_pu[lane]);
-            finish(Finished { outage, lane, steps, mismatch_pu, v: &memory.v });
+            collector.collect(simd, Finished { outage, lane, steps, mismatch_pu, v: &memory.v });
             give_back::<S>(chord, memory, lane);
             if next < cuts.len() {
-                take::<S>((chord, cuts), memory, (lane, next));
-                refilled[lane] = 1.0;
+                take((chord, cuts), memory, (lane, next));
+                *refilled = 1.0;
                 next += 1;
             }
         }
@@ -119,7 +125,7 @@ pub(super) fn solve<S: Simd>(
 
 /// Prepares a lane for an outage.
 #[inline(always)]
-fn take<S: Simd>((chord, cuts): (&Chord, &[Cut]), memory: &mut OutageLanes, (lane, outage): (usize, usize)) {
+fn take((chord, cuts): (&Chord, &[Cut]), memory: &mut OutageLanes, (lane, outage): (usize, usize)) {
     let cut = &cuts[outage];
     let lane = &mut memory.lanes[lane];
     lane.outage = Some(outage);

@@ -7,7 +7,7 @@ use super::chord::Chord;
 use super::cut::Cut;
 use super::engine::{Engine, Kind, LEAST_SQUARED_PU};
 use super::loading::{self, Watched};
-use super::outage::{self, Finished, OutageLanes};
+use super::outage::{self, Collect, Finished, OutageLanes};
 use super::progress::Limits;
 use super::{Batch, MOST_STEPS, complex};
 use crate::{Options, Outcome, Reason, Solver, Start};
@@ -227,59 +227,69 @@ impl WithSimd for Run<'_, '_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Run { outages, chord, part, list: (branches, indices, cuts), limits, worker, rest, sink } = self;
         let OutageWorker { lanes, bank, .. } = worker;
-        let width = S::F64_LANES;
-        let size = 2 * width * chord.buses();
-        let mut finish = |done: Finished<'_>| {
-            let index = indices[done.outage];
-            if done.mismatch_pu > limits.tolerance_pu || done.mismatch_pu.is_nan() {
-                rest.push(index);
-                return;
-            }
-            let slot = bank.entries.len();
-            let (from, to) = (done.v[..size].chunks_exact(width), bank.v[..size].chunks_exact_mut(width));
-            for (from, to) in from.zip(to) {
-                to[slot] = from[done.lane];
-            }
-            bank.entries.push((index, done.steps, done.mismatch_pu));
-            if bank.entries.len() == width {
-                flush(simd, (outages, part), (bank, branches), (&mut *rest, &mut *sink));
-            }
-        };
-        outage::solve(simd, (chord, cuts), (lanes, limits), &mut finish);
-        flush(simd, (outages, part), (bank, branches), (rest, sink));
+        let mut writer = Writer { outages, part, branches, indices, limits, bank, rest, sink };
+        outage::solve(simd, (chord, cuts), (lanes, limits), &mut writer);
+        writer.flush(simd);
     }
 }
 
-/// Writes the outages of a bank and empties it.
-#[inline(always)]
-fn flush<S: Simd>(
-    simd: S,
-    (outages, part): (&Outages<'_>, usize),
-    (bank, branches): (&mut Bank, &[BranchIdx]),
-    (rest, sink): (&mut Vec<usize>, &mut dyn FnMut(AfterOutage<'_>)),
-) {
-    let (width, n, m) = (S::F64_LANES, outages.base_voltages.len(), outages.base_loading.len());
-    let mut sound = [true; MAX_LANES];
-    for (pair, &bus) in bank.v.chunks_exact(2 * width).zip(&outages.batch.engines[part].buses) {
-        let (e, f) = pair.split_at(width);
-        for (lane, sound) in sound[..bank.entries.len()].iter_mut().enumerate() {
-            let v = [e[lane], f[lane]];
-            *sound &= v[0] * v[0] + v[1] * v[1] >= LEAST_SQUARED_PU;
-            bank.voltages_pu[lane * n + bus as usize] = v;
+/// Gathers solved outages and writes them when there are enough.
+struct Writer<'a, 'b> {
+    outages: &'a Outages<'b>,
+    part: usize,
+    branches: &'a [BranchIdx],
+    indices: &'a [usize],
+    limits: Limits,
+    bank: &'a mut Bank,
+    rest: &'a mut Vec<usize>,
+    sink: &'a mut dyn FnMut(AfterOutage<'_>),
+}
+
+impl Collect for Writer<'_, '_> {
+    #[inline(always)]
+    fn collect<S: Simd>(&mut self, simd: S, done: Finished<'_>) {
+        let (index, width) = (self.indices[done.outage], S::F64_LANES);
+        if done.mismatch_pu > self.limits.tolerance_pu || done.mismatch_pu.is_nan() {
+            self.rest.push(index);
+            return;
+        }
+        let slot = self.bank.entries.len();
+        for (from, to) in done.v.chunks_exact(width).zip(self.bank.v.chunks_exact_mut(width)) {
+            to[slot] = from[done.lane];
+        }
+        self.bank.entries.push((index, done.steps, done.mismatch_pu));
+        if self.bank.entries.len() == width {
+            self.flush(simd);
         }
     }
-    let v = registers::<2, S>(&bank.v);
-    loading::write(simd, (&outages.watched[part], v), m, &mut bank.loading);
-    for (lane, &(index, iterations, mismatch_pu)) in bank.entries.iter().enumerate() {
-        if !sound[lane] {
-            rest.push(index);
-            continue;
+}
+
+impl Writer<'_, '_> {
+    /// Writes the outages of the bank and empties it.
+    #[inline(always)]
+    fn flush<S: Simd>(&mut self, simd: S) {
+        let (outages, bank, width) = (self.outages, &mut *self.bank, S::F64_LANES);
+        let (n, m) = (outages.base_voltages.len(), outages.base_loading.len());
+        let mut sound = [true; MAX_LANES];
+        for (pair, &bus) in bank.v.chunks_exact(2 * width).zip(&outages.batch.engines[self.part].buses) {
+            let (e, f) = pair.split_at(width);
+            for (lane, sound) in sound[..bank.entries.len()].iter_mut().enumerate() {
+                let v = [e[lane], f[lane]];
+                *sound &= v[0] * v[0] + v[1] * v[1] >= LEAST_SQUARED_PU;
+                bank.voltages_pu[lane * n + bus as usize] = v;
+            }
         }
-        let out = lane * m + branches[index].at();
-        bank.loading[out] = 0.0;
-        let outcome = Outcome::Converged { iterations, mismatch_pu };
-        let voltages_pu = &bank.voltages_pu[lane * n..][..n];
-        sink(AfterOutage { index, outcome, voltages_pu, loading: &bank.loading[lane * m..][..m] });
+        loading::write(simd, (&outages.watched[self.part], registers::<2, S>(&bank.v)), m, &mut bank.loading);
+        for (lane, &(index, iterations, mismatch_pu)) in bank.entries.iter().enumerate() {
+            if !sound[lane] {
+                self.rest.push(index);
+                continue;
+            }
+            bank.loading[lane * m + self.branches[index].at()] = 0.0;
+            let outcome = Outcome::Converged { iterations, mismatch_pu };
+            let voltages_pu = &bank.voltages_pu[lane * n..][..n];
+            (self.sink)(AfterOutage { index, outcome, voltages_pu, loading: &bank.loading[lane * m..][..m] });
+        }
+        bank.entries.clear();
     }
-    bank.entries.clear();
 }

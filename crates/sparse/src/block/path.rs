@@ -65,10 +65,12 @@ impl Paths {
             let g = out.lower[at];
             let h = transposed_applied(&lu.inverse[k], &out.upper[at]);
             out.upper[at] = h;
-            for slot in diagonal[k] as usize + 1..row_ptr[k + 1] as usize {
-                let above = index.place[col[slot] as usize] as usize;
-                subtract(&mut out.lower[above], &lu.blocks()[self.mirror[slot] as usize], &g);
-                let change = transposed_applied(&lu.blocks()[slot], &h);
+            let right = diagonal[k] as usize + 1..row_ptr[k + 1] as usize;
+            let across = self.mirror[right.clone()].iter().map(|&slot| &lu.blocks()[slot as usize]);
+            for ((&j, u), l) in col[right.clone()].iter().zip(&lu.blocks()[right]).zip(across) {
+                let above = index.place[j as usize] as usize;
+                subtract(&mut out.lower[above], l, &g);
+                let change = transposed_applied(u, &h);
                 for (row, change) in out.upper[above].iter_mut().zip(change) {
                     row.iter_mut().zip(change).for_each(|(x, dx)| *x -= dx);
                 }
