@@ -22,6 +22,8 @@ use crate::admittances::Admittances;
 
 /// A Newton step may lower a magnitude by at most this share, so that it stays positive.
 const LARGEST_DROP: f64 = 0.5;
+/// Relative residual of a Newton step above which the factors without pivoting are to blame for a run that stopped.
+const LARGEST_BACKWARD_ERROR: f64 = 1e-9;
 /// A chord step must promise at least this reduction.
 const CHORD_RATE: f64 = 0.1;
 
@@ -122,6 +124,16 @@ impl Island {
         self.y.set(&self.ends, buses, branches);
     }
 
+    /// Ends of the branches.
+    pub(crate) fn ends(&self) -> &[[u32; 2]] {
+        &self.ends
+    }
+
+    /// Voltage `[e, f]` of a bus as the last run left it.
+    pub(crate) fn voltage(&self, at: u32) -> [f64; 2] {
+        self.v[at as usize]
+    }
+
     /// Bus admittances in the order of elimination.
     pub(crate) fn admittances(&self) -> &Admittances {
         &self.y
@@ -132,17 +144,53 @@ impl Island {
         self.lu.pattern()
     }
 
-    /// Newton steps from the present voltages; with pivoting from there again when the blocks alone do not arrive.
+    /// Newton steps from the present voltages; with pivoting from there again when the run did not arrive and the factors
+    /// without pivoting are to blame.
     pub(crate) fn run(&mut self, tolerance_pu: f64, max_steps: u32) -> Run {
         self.start[0].copy_from_slice(&self.vm_pu);
         self.start[1].copy_from_slice(&self.va_rad);
         let first = self.run_on(Linear::Blocks, tolerance_pu, max_steps);
-        if matches!(first, Run::Converged { .. }) {
+        let blameless = match first {
+            Run::Converged { .. } => true,
+            Run::Stopped { .. } => self.backward_error() <= LARGEST_BACKWARD_ERROR,
+            Run::Singular { .. } => false,
+        };
+        if blameless {
             return first;
         }
         self.vm_pu.copy_from_slice(&self.start[0]);
         self.va_rad.copy_from_slice(&self.start[1]);
         self.run_on(Linear::Pivoting, tolerance_pu, max_steps)
+    }
+
+    /// Relative residual of the linear system at the present voltages when its factors do not pivot; infinite where
+    /// there are none.
+    fn backward_error(&mut self) -> f64 {
+        self.evaluate();
+        self.mismatch();
+        self.differentiate();
+        let matrix: Vec<Block> = self.lu.blocks().to_vec();
+        let mut x = self.step.clone();
+        if self.lu.factor().is_err() {
+            return f64::INFINITY;
+        }
+        self.lu.solve(&mut x);
+        let pattern = self.lu.pattern();
+        let (mut error, mut scale): (f64, f64) = (0.0, 0.0);
+        for (i, rhs) in self.step.iter().enumerate() {
+            let range = pattern.row_ptr()[i] as usize..pattern.row_ptr()[i + 1] as usize;
+            let mut product = [0.0; 2];
+            for (a, &j) in matrix[range.clone()].iter().zip(&pattern.columns()[range]) {
+                let x = x[j as usize];
+                for row in 0..2 {
+                    let terms = [a[2 * row] * x[0], a[2 * row + 1] * x[1]];
+                    product[row] += terms[0] + terms[1];
+                    scale = scale.max(terms[0].abs()).max(terms[1].abs());
+                }
+            }
+            error = error.max((product[0] - rhs[0]).abs()).max((product[1] - rhs[1]).abs());
+        }
+        if error.is_finite() && scale > 0.0 { error / scale } else { f64::INFINITY }
     }
 
     fn run_on(&mut self, linear: Linear, tolerance_pu: f64, max_steps: u32) -> Run {

@@ -249,10 +249,9 @@ impl Part {
                 solution.limited.push((self.bus(i), limit));
             }
         }
-        for &b in &self.branches {
-            let branch = &grid.branches[b];
-            let voltages = &solution.voltages;
-            solution.flows[b] = branch.flow(voltages.at(branch.from), voltages.at(branch.to));
+        for (&b, &[from, to]) in self.branches.iter().zip(self.island.ends()) {
+            let [from, to] = [from, to].map(|end| self.island.voltage(end));
+            solution.flows[b] = grid.branches[b].flow_rectangular(from, to);
         }
     }
 

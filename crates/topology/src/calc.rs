@@ -167,7 +167,8 @@ impl Branch {
         let z2 = self.r_pu * self.r_pu + self.x_pu * self.x_pu;
         let (g, b) = (self.r_pu / z2, -self.x_pu / z2);
         let (gs, bs) = (g + self.g_pu / 2.0, b + self.b_pu / 2.0);
-        let (sin, cos) = self.shift_rad.sin_cos();
+        // Few branches shift, and a power flow asks for all of them each time.
+        let (sin, cos) = if self.shift_rad == 0.0 { (0.0, 1.0) } else { self.shift_rad.sin_cos() };
         let t = self.ratio;
         Admittance {
             ff: [gs / (t * t), bs / (t * t)],
@@ -177,6 +178,19 @@ impl Branch {
             tf: [-(g * cos + b * sin) / t, -(b * cos - g * sin) / t],
             tt: [gs, bs],
         }
+    }
+
+    /// Flows at both ends for the given end voltages `[e, f]`, `V = e + jf` in p.u.
+    pub fn flow_rectangular(&self, from: [f64; 2], to: [f64; 2]) -> BranchFlow {
+        let y = self.admittance();
+        let power = |own: [f64; 2], other: [f64; 2], y_own: [f64; 2], y_other: [f64; 2]| {
+            let re = y_own[0] * own[0] - y_own[1] * own[1] + y_other[0] * other[0] - y_other[1] * other[1];
+            let im = y_own[0] * own[1] + y_own[1] * own[0] + y_other[0] * other[1] + y_other[1] * other[0];
+            [own[0] * re + own[1] * im, own[1] * re - own[0] * im]
+        };
+        let [p_from_pu, q_from_pu] = power(from, to, y.ff, y.ft);
+        let [p_to_pu, q_to_pu] = power(to, from, y.tt, y.tf);
+        BranchFlow { p_from_pu, q_from_pu, p_to_pu, q_to_pu }
     }
 
     /// Flows at both ends for the given end voltages (p.u., radians).
