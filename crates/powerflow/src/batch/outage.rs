@@ -84,42 +84,35 @@ pub(super) fn solve<S: Simd>(
     chord.begin(simd, registers_mut::<2, S>(&mut memory.s), registers_mut::<2, S>(&mut memory.v));
     let mut progress = Progress::new(0);
     let mut next = 0;
-    for lane in 0..S::F64_LANES.min(cuts.len()) {
-        take((chord, cuts), memory, (lane, next));
-        progress.restart(lane);
-        next += 1;
-    }
     loop {
-        add_missing_flows::<S>((chord, cuts), memory);
-        let (s, v) = (registers::<2, S>(&memory.s), registers::<2, S>(&memory.v));
-        let worst_pu = to_array::<S>(chord.mismatch(simd, s, v, registers_mut::<2, S>(&mut memory.r)));
-        progress.goes_on(worst_pu, limits);
         let mut refilled = [0.0; MAX_LANES];
         for (lane, refilled) in refilled[..S::F64_LANES].iter_mut().enumerate() {
-            let Some(outage) = memory.lanes[lane].outage else { continue };
-            if progress.is_moving(lane) {
-                continue;
+            if let Some(outage) = memory.lanes[lane].outage {
+                if progress.is_moving(lane) {
+                    continue;
+                }
+                let (steps, mismatch_pu) = (progress.steps[lane], progress.worst_pu[lane]);
+                collector.collect(simd, Finished { outage, lane, steps, mismatch_pu, v: &memory.v });
+                give_back::<S>(chord, memory, lane);
             }
-            let (steps, mismatch_pu) = (progress.steps[lane], progress.worst_pu[lane]);
-            collector.collect(simd, Finished { outage, lane, steps, mismatch_pu, v: &memory.v });
-            give_back::<S>(chord, memory, lane);
             if next < cuts.len() {
                 take((chord, cuts), memory, (lane, next));
+                progress.restart(lane);
                 *refilled = 1.0;
                 next += 1;
-            }
-        }
-        if refilled.iter().any(|&flag| flag > 0.0) {
-            refill(simd, (chord, cuts), memory, &refilled);
-            for lane in (0..S::F64_LANES).filter(|&lane| refilled[lane] > 0.0) {
-                progress.restart(lane);
-                progress.first_step(lane);
             }
         }
         if memory.lanes[..S::F64_LANES].iter().all(|lane| lane.outage.is_none()) {
             return;
         }
+        if refilled.iter().any(|&flag| flag > 0.0) {
+            refill(simd, (chord, cuts), memory, &refilled);
+        }
         step(simd, chord, memory, progress.moving(simd));
+        add_missing_flows::<S>((chord, cuts), memory);
+        let (s, v) = (registers::<2, S>(&memory.s), registers::<2, S>(&memory.v));
+        let worst_pu = to_array::<S>(chord.mismatch(simd, s, v, registers_mut::<2, S>(&mut memory.r)));
+        progress.goes_on(worst_pu, limits);
     }
 }
 

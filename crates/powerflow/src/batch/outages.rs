@@ -1,7 +1,7 @@
 //! Branch outages of a [`Batch`]'s grid, from its base solution.
 
 use sparse::lanes::{self, LaneVec, MAX_LANES, Simd, WithSimd, registers};
-use topology::calc::{Branch, BranchFlow, BranchIdx, BusKind, Grid};
+use topology::calc::{Branch, BranchFlow, BranchIdx, BusIdx, BusKind, Grid};
 
 use super::chord::Chord;
 use super::cut::Cut;
@@ -151,8 +151,33 @@ impl<'a> Outages<'a> {
         }
     }
 
+    /// The end of a branch that only this branch joins to the other end.
+    fn parted(&self, branch: BranchIdx) -> Option<BusIdx> {
+        let grid = &self.batch.grid;
+        let mut sets: Vec<u32> = (0u32..).take(grid.buses.len()).collect();
+        let root = |sets: &mut Vec<u32>, bus: BusIdx| {
+            let mut at = bus.0;
+            while sets[at as usize] != at {
+                sets[at as usize] = sets[sets[at as usize] as usize];
+                at = sets[at as usize];
+            }
+            at
+        };
+        for (_, other) in grid.branches.iter().enumerate().filter(|(at, _)| *at != branch.at()) {
+            let (a, b) = (root(&mut sets, other.from), root(&mut sets, other.to));
+            sets[a.max(b) as usize] = a.min(b);
+        }
+        let Branch { from, to, .. } = grid.branches[branch.at()];
+        (root(&mut sets, from) != root(&mut sets, to)).then_some(to)
+    }
+
     /// The full solver, from the base solution.
     fn solve_alone(&self, worker: &mut OutageWorker, branch: BranchIdx) -> Outcome {
+        if let Some(end) = self.parted(branch) {
+            worker.bank.voltages_pu[..self.base_voltages.len()].fill([f64::NAN; 2]);
+            worker.bank.loading[..self.base_loading.len()].fill(f64::NAN);
+            return Outcome::NotSolvable { reason: Reason::Singular(end) };
+        }
         let (grid, solver) =
             &mut **worker.alone.get_or_insert_with(|| Box::new((self.batch.at_base(), Solver::new())));
         let original = grid.branches[branch.at()].clone();
@@ -163,19 +188,16 @@ impl<'a> Outages<'a> {
         grid.branches[branch.at()] = original;
         let end = grid.branches[branch.at()].to;
         let outcome = solution.islands[grid.buses[end.at()].island.at()];
-        // A part without a source may settle at no voltage at all; that is no operating point.
-        let least = solution.voltages.vm_pu.iter().fold(f64::INFINITY, |least: f64, &vm| least.min(vm));
-        let collapsed = matches!(outcome, Outcome::Converged { .. }) && least * least < LEAST_SQUARED_PU;
         let polar = solution.voltages.vm_pu.iter().zip(&solution.voltages.va_rad);
         for (v, (&vm, &va)) in worker.bank.voltages_pu.iter_mut().zip(polar) {
-            *v = if collapsed { [f64::NAN; 2] } else { complex::from_polar(vm, va) };
+            *v = complex::from_polar(vm, va);
         }
         let loaded = grid.branches.iter().zip(&solution.flows);
         for (loading, (branch, flow)) in worker.bank.loading.iter_mut().zip(loaded) {
-            *loading = if collapsed { f64::NAN } else { loading_of(grid, branch, flow) };
+            *loading = loading_of(grid, branch, flow);
         }
         worker.bank.loading[branch.at()] = 0.0;
-        if collapsed { Outcome::NotSolvable { reason: Reason::Singular(end) } } else { outcome }
+        outcome
     }
 }
 

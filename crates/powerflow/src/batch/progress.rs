@@ -50,14 +50,9 @@ impl Progress {
         any
     }
 
-    /// A lane begins anew.
+    /// A lane begins anew, with a first step whose mismatch nobody looked at because it is that of the base case.
     pub(super) fn restart(&mut self, lane: usize) {
-        (self.worst_pu[lane], self.steps[lane], self.moving[lane]) = (f64::INFINITY, 0, true);
-    }
-
-    /// Counts the first step of a lane whose mismatch nobody looked at, because it is that of the base case.
-    pub(super) fn first_step(&mut self, lane: usize) {
-        self.steps[lane] = 1;
+        (self.worst_pu[lane], self.steps[lane], self.moving[lane]) = (f64::INFINITY, 1, true);
     }
 
     /// Whether a lane takes the next step.

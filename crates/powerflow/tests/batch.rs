@@ -1,0 +1,237 @@
+//! Scenarios and outages in lanes against one power flow after the other.
+//!
+//! Foreign truth: the full solver, which `cases.rs` holds against PYPOWER, and in `scenarios_agree_with_pypower` the
+//! stored PYPOWER results themselves. The interop tests compare with lightsim2grid and power-grid-model.
+#![allow(clippy::unwrap_used)]
+
+mod case_file;
+
+use case_file::read;
+use powerflow::batch::{Batch, Outages, Scenarios};
+use powerflow::{Options, Outcome, Solution, Start, solve};
+use topology::calc::{Branch, BranchIdx, Bus, BusIdx, BusKind, Grid, IslandIdx};
+
+const AGREE: f64 = 1e-8;
+
+/// Every load bus scaled by a factor of its own, from a fixed stream.
+struct Scaled<'a> {
+    grid: &'a Grid,
+    spread: f64,
+}
+
+impl Scaled<'_> {
+    fn factor(&self, scenario: usize, bus: usize) -> f64 {
+        // A congruential stream: any spread-out numbers will do, they only have to be the same each time.
+        let seed = (scenario as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            ^ (bus as u64).wrapping_mul(0xD1B5_4A32_D192_ED03);
+        let unit = (seed.wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 11) as f64 / (1_u64 << 53) as f64;
+        1.0 + self.spread * (2.0 * unit - 1.0)
+    }
+}
+
+impl Scenarios for Scaled<'_> {
+    fn write(&self, scenario: usize, p_pu: &mut [f64], q_pu: &mut [f64]) {
+        for (at, bus) in self.grid.buses.iter().enumerate().filter(|(_, bus)| bus.kind == BusKind::Pq) {
+            let factor = self.factor(scenario, at);
+            (p_pu[at], q_pu[at]) = (bus.p_pu * factor, bus.q_pu * factor);
+        }
+    }
+}
+
+fn options() -> Options {
+    Options { tolerance_pu: 1e-9, start: Start::FromGrid, ..Options::default() }
+}
+
+/// Voltages and outcomes of `count` scenarios, in blocks of `block`.
+fn in_lanes(
+    grid: &Grid,
+    source: &dyn Scenarios,
+    count: usize,
+    block: usize,
+) -> Vec<(Outcome, Vec<[f64; 2]>)> {
+    let batch = Batch::new(grid.clone(), options()).unwrap();
+    let mut worker = batch.worker();
+    let mut results = Vec::new();
+    let mut first = 0;
+    while first < count {
+        let range = first..count.min(first + block.min(batch.block()));
+        first = range.end;
+        batch.solve(&mut worker, range, source, &mut |solved| {
+            assert_eq!(solved.scenario, results.len());
+            results.push((solved.outcome, solved.voltages_pu.to_vec()));
+        });
+    }
+    results
+}
+
+fn assert_same(got: &[[f64; 2]], want: &Solution, what: &str) {
+    for (at, v) in got.iter().enumerate() {
+        let (vm, va) = (want.voltages.vm_pu[at], want.voltages.va_rad[at]);
+        let (e, f) = (vm * va.cos(), vm * va.sin());
+        assert!((v[0] - e).hypot(v[1] - f) <= AGREE, "{what}, bus {at}: got {v:?}, want {e} {f}");
+    }
+}
+
+/// A feeder of `n` nodes with branches of three lengths, 8 % drop at its end.
+fn feeder(n: u32) -> Grid {
+    let bus = |at: u32| Bus {
+        name: at.to_string(),
+        kind: if at == 0 { BusKind::Slack } else { BusKind::Pq },
+        island: IslandIdx(0),
+        base_kv: 10.0,
+        p_pu: if at == 0 { 0.0 } else { -4.0 / f64::from(n) },
+        q_pu: if at == 0 { 0.0 } else { -1.5 / f64::from(n) },
+        q_gen_min_pu: f64::NEG_INFINITY,
+        q_gen_max_pu: f64::INFINITY,
+        q_load_pu: 0.0,
+        g_shunt_pu: 0.0,
+        b_shunt_pu: if at % 17 == 5 { 0.01 } else { 0.0 },
+        vm_pu: 1.02,
+        va_rad: 0.0,
+    };
+    let branch = |at: u32| Branch {
+        name: at.to_string(),
+        from: BusIdx(if at % 7 == 3 { at.saturating_sub(5) } else { at - 1 }),
+        to: BusIdx(at),
+        r_pu: 0.03 / f64::from(n) * f64::from(1 + at % 3),
+        x_pu: 0.025 / f64::from(n) * f64::from(1 + at % 3),
+        g_pu: 0.0,
+        b_pu: 1e-4,
+        ratio: if at == 1 { 0.98 } else { 1.0 },
+        shift_rad: if at == 1 { 0.1 } else { 0.0 },
+        rate_mva: 0.0,
+    };
+    Grid {
+        base_mva: 1.0,
+        buses: (0..n).map(bus).collect(),
+        branches: (1..n).map(branch).collect(),
+        islands: 1,
+    }
+}
+
+#[test]
+fn scenarios_agree_with_one_after_the_other() {
+    let check = |name: &str, grid: &Grid, spread: f64| {
+        let source = Scaled { grid, spread };
+        for (scenario, (outcome, voltages)) in in_lanes(grid, &source, 21, 8).into_iter().enumerate() {
+            let what = format!("{name}, scenario {scenario}");
+            assert!(matches!(outcome, Outcome::Converged { .. }), "{what}: {outcome:?}");
+            let mut alone = grid.clone();
+            for (at, bus) in alone.buses.iter_mut().enumerate().filter(|(_, bus)| bus.kind == BusKind::Pq) {
+                let factor = source.factor(scenario, at);
+                (bus.p_pu, bus.q_pu) = (bus.p_pu * factor, bus.q_pu * factor);
+            }
+            assert_same(&voltages, &solve(&alone, &Options { tolerance_pu: 1e-11, ..options() }), &what);
+        }
+    };
+    for name in ["case9.txt", "case14.txt", "case30.txt", "case57.txt", "case118.txt", "case300.txt"] {
+        check(name, &read(name).grid, 0.2);
+    }
+    check("feeder", &feeder(200), 0.5);
+    let mut controlled = feeder(50);
+    controlled.buses[30].kind = BusKind::Pv;
+    check("feeder with a machine", &controlled, 0.3);
+}
+
+#[test]
+fn scenarios_agree_with_pypower() {
+    let case = read("case118.txt");
+    let unchanged = Scaled { grid: &case.grid, spread: 0.0 };
+    for (_, voltages) in in_lanes(&case.grid, &unchanged, 3, 8) {
+        for (at, v) in voltages.iter().enumerate() {
+            assert!((v[0].hypot(v[1]) - case.vm_pu[at]).abs() <= AGREE, "bus {at}");
+            assert!((v[1].atan2(v[0]) - case.va_rad[at]).abs() <= AGREE, "bus {at}");
+        }
+    }
+}
+
+#[test]
+fn a_scenario_is_the_same_to_the_bit_in_any_block() {
+    for grid in [read("case118.txt").grid, feeder(100)] {
+        let source = Scaled { grid: &grid, spread: 0.3 };
+        let together = in_lanes(&grid, &source, 19, 8);
+        assert!(together == in_lanes(&grid, &source, 19, 1));
+        assert!(together == in_lanes(&grid, &source, 19, 3));
+    }
+}
+
+/// One scenario beyond the nose among good ones.
+struct Overloaded<'a>(Scaled<'a>);
+
+impl Scenarios for Overloaded<'_> {
+    fn write(&self, scenario: usize, p_pu: &mut [f64], q_pu: &mut [f64]) {
+        self.0.write(scenario, p_pu, q_pu);
+        if scenario == 4 {
+            p_pu.iter_mut().for_each(|p| *p *= 40.0);
+        }
+    }
+}
+
+#[test]
+fn what_has_no_solution_shows_no_number() {
+    for grid in [read("case118.txt").grid, feeder(100)] {
+        let source = Overloaded(Scaled { grid: &grid, spread: 0.1 });
+        for (scenario, (outcome, voltages)) in in_lanes(&grid, &source, 8, 8).into_iter().enumerate() {
+            let solved = matches!(outcome, Outcome::Converged { .. });
+            assert_eq!(solved, scenario != 4, "scenario {scenario}: {outcome:?}");
+            assert!(voltages.iter().all(|v| v[0].is_finite() == solved), "scenario {scenario}");
+        }
+    }
+}
+
+#[test]
+fn outages_agree_with_the_grid_without_the_branch() {
+    for name in ["case9.txt", "case14.txt", "case30.txt", "case57.txt", "case118.txt", "case300.txt"] {
+        let mut grid = read(name).grid;
+        grid.branches.iter_mut().for_each(|branch| branch.rate_mva = 150.0);
+        let batch = Batch::new(grid.clone(), options()).unwrap();
+        let outages = Outages::new(&batch);
+        let mut worker = outages.worker();
+        let branches: Vec<BranchIdx> = (0..grid.branches.len() as u32).map(BranchIdx).collect();
+        let mut seen = vec![0; branches.len()];
+        outages.solve(&mut worker, &branches, &mut |after| {
+            seen[after.index] += 1;
+            let out = branches[after.index];
+            let what = format!("{name}, branch {}", out.0);
+            let mut without = grid.clone();
+            without.branches.remove(out.at());
+            let want = solve(&without, &Options { tolerance_pu: 1e-11, ..options() });
+            if !want.converged() {
+                assert!(!matches!(after.outcome, Outcome::Converged { .. }), "{what}: {:?}", after.outcome);
+                assert!(after.voltages_pu.iter().all(|v| v[0].is_nan()), "{what}");
+                return;
+            }
+            assert!(matches!(after.outcome, Outcome::Converged { .. }), "{what}: {:?}", after.outcome);
+            assert_same(after.voltages_pu, &want, &what);
+            assert_eq!(after.loading[out.at()], 0.0);
+            for (at, flow) in (0..grid.branches.len()).filter(|&at| at != out.at()).zip(&want.flows) {
+                let largest = flow.p_from_pu.hypot(flow.q_from_pu).max(flow.p_to_pu.hypot(flow.q_to_pu));
+                let want = largest * grid.base_mva / 150.0;
+                assert!((after.loading[at] - want).abs() <= 1e-6, "{what}, loading of {at}");
+            }
+        });
+        assert!(seen.iter().all(|&times| times == 1), "{name}: {seen:?}");
+    }
+}
+
+#[test]
+fn an_outage_is_the_same_to_the_bit_in_any_list() {
+    let grid = read("case118.txt").grid;
+    let batch = Batch::new(grid, options()).unwrap();
+    let outages = Outages::new(&batch);
+    let all: Vec<BranchIdx> = (0..60).map(BranchIdx).collect();
+    let results = |chunk: usize| {
+        let mut worker = outages.worker();
+        let mut found = vec![Vec::new(); all.len()];
+        for (part, branches) in all.chunks(chunk).enumerate() {
+            outages.solve(&mut worker, branches, &mut |after| {
+                let bits = after.voltages_pu.as_flattened().iter().map(|x| x.to_bits());
+                found[part * chunk + after.index] = bits.collect();
+            });
+        }
+        found
+    };
+    let together = results(60);
+    assert!(together == results(1));
+    assert!(together == results(7));
+}
