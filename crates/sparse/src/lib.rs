@@ -9,10 +9,13 @@
 //!    factors; [`Lu::update`] runs through that pattern without pivot search as long as growth and residual allow,
 //!    and pivots anew when they do not.
 //!
+//! [`complex`] has the same phases for complex symmetric matrices.
+//!
 //! No function here reads a clock, allocates after its first use on a pattern (except where stated), or panics on
 //! finite or non-finite numbers. Index arguments out of range are the caller's fault and panic as slices do.
 
 pub mod block;
+pub mod complex;
 mod inverse;
 pub mod lanes;
 pub mod ldl;
