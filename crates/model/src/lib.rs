@@ -4,12 +4,14 @@
 //!   loads, shunts, measurements. Built from [`NetworkParts`], checked once, then trusted.
 //! - [`MeasurementRole`]: what a measurement means electrically.
 //! - [`busbranch::BusBranchCase`]: buses, generators and branches without switches.
+//! - [`distribution`]: a distribution network conductor by conductor.
 //! - [`expand`]: a bus-branch case becomes a node-breaker network by rule.
 //!
 //! Identity outside is an [`Mrid`], inside a dense typed index. Calculation models are built elsewhere.
 
 pub mod busbranch;
 mod diagnostic;
+pub mod distribution;
 mod equipment;
 mod expand;
 mod index;

@@ -5,11 +5,13 @@
 //! - [`Topology::grid`]: the calculation model of a topology and a [`Schedule`], with its [`GridMap`].
 //! - [`from_case`]: the calculation model of a bus-branch case.
 //! - [`wires`]: impedance and admittance of lines from the geometry of their wires.
+//! - [`phases`]: the calculation model of unbalanced studies, conductor by conductor.
 
 pub mod calc;
 mod case;
 mod grid;
 mod nodes;
+pub mod phases;
 mod schedule;
 pub mod wires;
 
