@@ -2,6 +2,7 @@
 //!
 //! - [`read_network`]: a file as a network with places, ready to run.
 //! - [`matpower`]: MATPOWER cases `.m`, read and written.
+//! - [`opendss`]: distribution networks as OpenDSS scripts.
 //! - [`mod@plan`]: the points that a network has by rule; [`points_csv`]: a point list as CSV.
 //! - [`measurements_csv`]: measurements for an estimation study.
 //! - [`layout`]: places for substations in a picture of the grid.
@@ -10,6 +11,7 @@ mod error;
 pub mod layout;
 pub mod matpower;
 pub mod measurements_csv;
+pub mod opendss;
 pub mod plan;
 pub mod points_csv;
 mod table;

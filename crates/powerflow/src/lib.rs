@@ -26,6 +26,7 @@ mod admittances;
 pub mod batch;
 pub mod inverter;
 mod island;
+pub mod phases;
 mod solver;
 
 use std::fmt;

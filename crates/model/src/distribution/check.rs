@@ -117,8 +117,16 @@ impl DistributionNetwork {
             finite(name, &transformer.x_pu)?;
             for end in &transformer.ends {
                 self.terminal(name, &end.terminal, usize::from(transformer.phases) + 1)?;
-                require(end.rated_kv > 0.0 && end.rated_kv.is_finite(), name, "rated voltage is not above 0")?;
-                require(end.rated_kva > 0.0 && end.rated_kva.is_finite(), name, "rated power is not above 0")?;
+                require(
+                    end.rated_kv > 0.0 && end.rated_kv.is_finite(),
+                    name,
+                    "rated voltage is not above 0",
+                )?;
+                require(
+                    end.rated_kva > 0.0 && end.rated_kva.is_finite(),
+                    name,
+                    "rated power is not above 0",
+                )?;
                 require(end.tap_pu > 0.0 && end.tap_pu.is_finite(), name, "tap is not above 0")?;
                 finite(name, &[end.r_pu, end.min_tap_pu, end.max_tap_pu])?;
             }
@@ -141,7 +149,8 @@ impl DistributionNetwork {
     }
 
     fn check_injections(&self) -> Checked {
-        let loads = self.loads.iter().map(|l| (&l.name, &l.terminal, l.phases, l.nominal_kv, l.p_kw, l.q_kvar));
+        let loads =
+            self.loads.iter().map(|l| (&l.name, &l.terminal, l.phases, l.nominal_kv, l.p_kw, l.q_kvar));
         let converters =
             self.converters.iter().map(|c| (&c.name, &c.terminal, c.phases, c.nominal_kv, c.p_kw, c.q_kvar));
         for (name, terminal, phases, kv, p, q) in loads.chain(converters) {

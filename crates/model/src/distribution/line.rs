@@ -12,9 +12,6 @@ pub struct AcLineSegment {
     pub terminals: [Terminal; 2],
     /// Series impedance and charging of the whole length.
     pub impedance: LineImpedance,
-    /// Susceptance to ground at each conductor of each end, in siemens, besides charging. Tools add a tiny one so
-    /// that an open end has a voltage.
-    pub end_susceptance_s: f64,
     /// Current that it carries for long; `None` without a figure.
     pub rated_a: Option<f64>,
     /// Whether it is a switch.
@@ -50,7 +47,9 @@ impl LineImpedance {
     /// Series resistance and reactance between two of the conductors.
     pub fn series_ohm(&self, row: usize, col: usize, conductors: usize) -> [f64; 2] {
         match self {
-            Self::Phase { r_ohm, x_ohm, .. } => [r_ohm[row * conductors + col], x_ohm[row * conductors + col]],
+            Self::Phase { r_ohm, x_ohm, .. } => {
+                [r_ohm[row * conductors + col], x_ohm[row * conductors + col]]
+            }
             Self::Sequence { z1_ohm, z0_ohm, .. } => {
                 let part = |k: usize| of_sequence(z1_ohm[k], z0_ohm[k], row == col);
                 [part(0), part(1)]

@@ -13,14 +13,16 @@ mod injection;
 mod line;
 
 pub use check::DistributionError;
-pub use control::{CapacitorControl, CapacitorControlMode, MonitoredEnd, MonitoredPhase, ReverseSetting, TapChangerControl};
+pub use control::{
+    CapacitorControl, CapacitorControlMode, MonitoredEnd, MonitoredPhase, ReverseSetting, TapChangerControl,
+};
 pub use equipment::{
-    EnergySource, PowerTransformer, PowerTransformerEnd, SeriesCompensator, ShuntCompensator, SourceImpedance,
-    WindingConnection,
+    EnergySource, PowerTransformer, PowerTransformerEnd, SeriesCompensator, ShuntCompensator,
+    SourceImpedance, WindingConnection,
 };
 pub use injection::{
-    ConverterControl, ConverterKind, EnergyConsumer, LoadResponse, PowerElectronicsConnection, ShuntConnection,
-    VoltageRange,
+    ConverterControl, ConverterKind, EnergyConsumer, LoadResponse, PowerElectronicsConnection,
+    ShuntConnection, VoltageRange,
 };
 pub use line::{AcLineSegment, LineImpedance};
 

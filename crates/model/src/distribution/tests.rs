@@ -10,7 +10,6 @@ fn line(conductors: [Vec<Conductor>; 2], z: f64) -> AcLineSegment {
             Terminal { node: NodeIdx(1), conductors: to },
         ],
         impedance: LineImpedance::Sequence { z1_ohm: [z, 0.2], z0_ohm: [0.4, 0.6], b_s: [3e-6, 1.5e-6] },
-        end_susceptance_s: 0.0,
         rated_a: None,
         switch: false,
         in_service: true,

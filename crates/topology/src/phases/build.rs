@@ -60,8 +60,7 @@ impl Builder {
         let bases = nominal::base_volts(network);
         let mut buses = Vec::with_capacity(network.nodes.len());
         let mut nodes = Vec::new();
-        for ((bus, place), (found, base_v)) in
-            (0_u32..).zip(&network.nodes).zip(conductors.iter().zip(bases))
+        for ((bus, place), (found, base_v)) in (0_u32..).zip(&network.nodes).zip(conductors.iter().zip(bases))
         {
             let first_node = index(nodes.len());
             nodes.extend(found.iter().map(|&Conductor(conductor)| PhaseNode { bus, conductor }));
@@ -137,8 +136,8 @@ impl Builder {
     fn transformers(&mut self, network: &DistributionNetwork) -> Result<(), PhaseGridError> {
         for (at, transformer) in (0_u32..).zip(&network.transformers) {
             let element = index(self.grid.elements.len());
-            let windings = TransformerWindings::new(transformer, element)
-                .ok_or_else(|| singular(&transformer.name))?;
+            let windings =
+                TransformerWindings::new(transformer, element).ok_or_else(|| singular(&transformer.name))?;
             let mut values = vec![Complex::ZERO; windings.size * windings.size];
             windings.admittance(&mut values);
             let ends: Vec<&Terminal> = transformer.ends.iter().map(|end| &end.terminal).collect();
@@ -280,9 +279,7 @@ fn response(of: LoadResponse, phases: f64) -> Response {
         LoadResponse::ConstantImpedance => Response::Impedance,
         LoadResponse::ConstantCurrent => Response::Current,
         LoadResponse::Exponential { p, q } => Response::Exponential { p, q },
-        LoadResponse::FixedReactive { q_kvar } => {
-            Response::FixedReactive { q_var: q_kvar * 1000.0 / phases }
-        }
+        LoadResponse::FixedReactive { q_kvar } => Response::FixedReactive { q_var: q_kvar * 1000.0 / phases },
         LoadResponse::Zip { p, q, cut_off_pu } => Response::Zip { p, q, cut_off_pu },
     }
 }

@@ -6,7 +6,8 @@ use sparse::complex::Complex;
 pub(super) fn invert(a: &mut [Complex], n: usize) -> Option<()> {
     let mut swaps = Vec::with_capacity(n);
     for k in 0..n {
-        let pivot_row = (k..n).max_by(|&i, &j| a[i * n + k].norm_sqr().total_cmp(&a[j * n + k].norm_sqr()))?;
+        let pivot_row =
+            (k..n).max_by(|&i, &j| a[i * n + k].norm_sqr().total_cmp(&a[j * n + k].norm_sqr()))?;
         swaps.push(pivot_row);
         if pivot_row != k {
             for col in 0..n {

@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
-use model::distribution::{DistributionNetwork, NodeIdx, PowerTransformer, PowerTransformerEnd, WindingConnection};
+use model::distribution::{
+    DistributionNetwork, NodeIdx, PowerTransformer, PowerTransformerEnd, WindingConnection,
+};
 
 /// Nominal voltage to neutral in volts, by node; NaN where neither the network nor a source says what it is.
 pub(super) fn base_volts(network: &DistributionNetwork) -> Vec<f64> {

@@ -49,9 +49,6 @@ pub(super) fn line(line: &AcLineSegment) -> Option<Vec<Complex>> {
             y[(row + n) * size + col + n] += half;
         }
     }
-    for k in 0..size {
-        y[k * size + k] += Complex::new(0.0, line.end_susceptance_s);
-    }
     Some(y)
 }
 
@@ -70,9 +67,8 @@ pub(super) fn emf(source: &EnergySource) -> Vec<Complex> {
     let across = source.nominal_kv * source.voltage_pu * 1000.0;
     let phases = n as f64;
     let magnitude = if n == 1 { across } else { across / 2.0 / (std::f64::consts::PI / phases).sin() };
-    let phase = |k: usize| {
-        Complex::polar(magnitude, (source.angle_degree - 360.0 * k as f64 / phases).to_radians())
-    };
+    let phase =
+        |k: usize| Complex::polar(magnitude, (source.angle_degree - 360.0 * k as f64 / phases).to_radians());
     (0..n).map(phase).chain(std::iter::repeat_n(Complex::ZERO, n)).collect()
 }
 
@@ -111,7 +107,8 @@ pub(super) fn capacitor_size(capacitor: &ShuntCompensator) -> usize {
 
 pub(super) fn reactor(reactor: &SeriesCompensator) -> Option<Vec<Complex>> {
     let n = reactor.terminals[0].conductors.len();
-    let z: Vec<Complex> = reactor.r_ohm.iter().zip(&reactor.x_ohm).map(|(&r, &x)| Complex::new(r, x)).collect();
+    let z: Vec<Complex> =
+        reactor.r_ohm.iter().zip(&reactor.x_ohm).map(|(&r, &x)| Complex::new(r, x)).collect();
     if !reactor.delta {
         return series(z, n);
     }

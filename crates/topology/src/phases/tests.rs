@@ -11,9 +11,8 @@ fn close(a: Complex, b: Complex, tolerance: f64) {
 #[test]
 fn a_matrix_times_its_inverse_is_one() {
     let n = 4;
-    let a: Vec<Complex> = (0..16)
-        .map(|k| Complex::new(f64::from(k * 7 % 11) - 4.0, f64::from(k * 5 % 13) - 6.0))
-        .collect();
+    let a: Vec<Complex> =
+        (0..16).map(|k| Complex::new(f64::from(k * 7 % 11) - 4.0, f64::from(k * 5 % 13) - 6.0)).collect();
     let mut inverse = a.clone();
     dense::invert(&mut inverse, n).unwrap();
     for row in 0..n {
@@ -97,7 +96,8 @@ fn currents_have_no_jump_at_the_ends_of_the_range() {
 
 #[test]
 fn derivatives_are_those_of_the_current() {
-    for response in [Response::Power, Response::Current, Response::Impedance, Response::Exponential { p: 0.4, q: 3.0 }]
+    for response in
+        [Response::Power, Response::Current, Response::Impedance, Response::Exponential { p: 0.4, q: 3.0 }]
     {
         let branch = branch(response);
         for magnitude in [100.0, 180.0, 240.0, 260.0] {
