@@ -18,7 +18,7 @@ mod engine;
 mod loading;
 mod outage;
 mod outages;
-mod progress;
+pub(crate) mod progress;
 mod radial;
 
 use std::ops::Range;

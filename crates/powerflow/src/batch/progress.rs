@@ -9,23 +9,23 @@ const PATIENCE: u32 = 3;
 
 /// When to stop.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) tolerance_pu: f64,
-    pub(super) most_steps: u32,
+pub(crate) struct Limits {
+    pub(crate) tolerance_pu: f64,
+    pub(crate) most_steps: u32,
 }
 
 /// What became of each lane. A lane that has arrived is held, so that what it shows does not depend on how long its
 /// neighbours take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// Largest mismatch, as last seen.
-    pub(super) worst_pu: [f64; MAX_LANES],
-    pub(super) steps: [u32; MAX_LANES],
+    pub(crate) worst_pu: [f64; MAX_LANES],
+    pub(crate) steps: [u32; MAX_LANES],
     moving: [bool; MAX_LANES],
 }
 
 impl Progress {
-    pub(super) fn new(width: usize) -> Self {
+    pub(crate) fn new(width: usize) -> Self {
         let mut moving = [false; MAX_LANES];
         moving[..width].fill(true);
         Self { worst_pu: [f64::INFINITY; MAX_LANES], steps: [0; MAX_LANES], moving }
@@ -33,7 +33,7 @@ impl Progress {
 
     /// Takes over the present mismatches and says whether a lane needs another step.
     #[inline(always)]
-    pub(super) fn goes_on(&mut self, worst_pu: [f64; MAX_LANES], limits: Limits) -> bool {
+    pub(crate) fn goes_on(&mut self, worst_pu: [f64; MAX_LANES], limits: Limits) -> bool {
         let mut any = false;
         for (lane, &worst_pu) in worst_pu.iter().enumerate() {
             if !self.moving[lane] {
@@ -51,18 +51,18 @@ impl Progress {
     }
 
     /// A lane begins anew, with a first step whose mismatch nobody looked at because it is that of the base case.
-    pub(super) fn restart(&mut self, lane: usize) {
+    pub(crate) fn restart(&mut self, lane: usize) {
         (self.worst_pu[lane], self.steps[lane], self.moving[lane]) = (f64::INFINITY, 1, true);
     }
 
     /// Whether a lane takes the next step.
-    pub(super) fn is_moving(&self, lane: usize) -> bool {
+    pub(crate) fn is_moving(&self, lane: usize) -> bool {
         self.moving[lane]
     }
 
     /// The lanes that take the next step.
     #[inline(always)]
-    pub(super) fn moving<S: Simd>(&self, simd: S) -> S::m64s {
+    pub(crate) fn moving<S: Simd>(&self, simd: S) -> S::m64s {
         let mut flags = [0.0; MAX_LANES];
         for (flag, &moving) in flags.iter_mut().zip(&self.moving) {
             *flag = f64::from(u8::from(moving));

@@ -24,6 +24,7 @@
 //! - `system`: numbers and order of the unknowns, `Y'` on a fixed pattern. `fixed_point`, `newton`: the methods.
 //! - [`PhaseSolver`]: all of it, with its memory. `flows`: currents and powers of equipment.
 
+pub mod batch;
 mod fixed_point;
 mod flows;
 mod solver;
