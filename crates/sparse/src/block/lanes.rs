@@ -44,11 +44,11 @@ impl<'a> SharedFactor<'a> {
         for i in 0..diagonal.len() {
             let range = row_ptr[i] as usize..diagonal[i] as usize;
             let (left, right) = x.split_at_mut(i);
-            let mut sum = right[0];
+            let mut sums = Sums::new(simd, right[0]);
             for (l, &k) in values[range.clone()].iter().zip(&col[range]) {
-                subtract_shared(simd, &mut sum, l, &left[k as usize]);
+                sums.subtract(simd, l, &left[k as usize]);
             }
-            right[0] = sum;
+            right[0] = sums.total(simd);
         }
     }
 
@@ -60,11 +60,12 @@ impl<'a> SharedFactor<'a> {
         let values = self.lu.blocks();
         for i in (0..diagonal.len()).rev() {
             let range = diagonal[i] as usize + 1..row_ptr[i + 1] as usize;
-            let mut sum = x[i];
-            for (u, &j) in values[range.clone()].iter().zip(&col[range]) {
-                subtract_shared(simd, &mut sum, u, &x[j as usize]);
+            let mut sums = Sums::new(simd, x[i]);
+            // From the far end: the nearest column was solved last, so it is waited for last.
+            for (u, &j) in values[range.clone()].iter().zip(&col[range]).rev() {
+                sums.subtract(simd, u, &x[j as usize]);
             }
-            x[i] = apply_shared(simd, &self.lu.inverse[i], &sum);
+            x[i] = apply_shared(simd, &self.lu.inverse[i], &sums.total(simd));
         }
     }
 }
@@ -138,11 +139,30 @@ impl<S: Simd> LaneBlockLu<'_, S> {
     }
 }
 
-#[inline(always)]
-fn subtract_shared<S: Simd>(simd: S, sum: &mut LanePair<S>, a: &[f64; 4], x: &LanePair<S>) {
-    for row in 0..2 {
-        let once = simd.negate_mul_add_e_f64s(simd.splat_f64s(a[2 * row]), x[0], sum[row]);
-        sum[row] = simd.negate_mul_add_e_f64s(simd.splat_f64s(a[2 * row + 1]), x[1], once);
+/// Sums of products, the two columns of the blocks apart: a chain of dependent operations is what a row waits for.
+struct Sums<S: Simd> {
+    first: LanePair<S>,
+    second: LanePair<S>,
+}
+
+impl<S: Simd> Sums<S> {
+    #[inline(always)]
+    fn new(simd: S, start: LanePair<S>) -> Self {
+        let zero = simd.splat_f64s(0.0);
+        Self { first: start, second: [zero, zero] }
+    }
+
+    #[inline(always)]
+    fn subtract(&mut self, simd: S, a: &[f64; 4], x: &LanePair<S>) {
+        self.first[0] = simd.negate_mul_add_e_f64s(simd.splat_f64s(a[0]), x[0], self.first[0]);
+        self.first[1] = simd.negate_mul_add_e_f64s(simd.splat_f64s(a[2]), x[0], self.first[1]);
+        self.second[0] = simd.negate_mul_add_e_f64s(simd.splat_f64s(a[1]), x[1], self.second[0]);
+        self.second[1] = simd.negate_mul_add_e_f64s(simd.splat_f64s(a[3]), x[1], self.second[1]);
+    }
+
+    #[inline(always)]
+    fn total(self, simd: S) -> LanePair<S> {
+        [simd.add_f64s(self.first[0], self.second[0]), simd.add_f64s(self.first[1], self.second[1])]
     }
 }
 

@@ -8,17 +8,31 @@ use topology::phases::{self, ShuntBranch};
 /// A response that lanes know; the others go branch by branch.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Response {
-    /// Shares of constant impedance, current and power within a range of voltage:
-    /// `i = (z/v_n² + c/(v_n |v|) + p/|v|²) conj(s) v`
-    Shares {
-        z: f64,
-        c: f64,
-        p: f64,
-        /// Range of `|v|²` in which that holds.
-        range: [f64; 2],
-    },
+    /// Shares of constant impedance, current and power, continued outside of the range of voltage as
+    /// [`topology::phases`] does.
+    Shares(Shares),
     /// Asks the calculation model.
     Other,
+}
+
+/// `i = scale(|v|) conj(s) v`, with `h = min(|v|, max)` and `v_n` the nominal voltage:
+///
+/// ```text
+/// |v| > min          z + c/h + p/h²                           z = share/v_n²,  c = share/v_n,  p = share
+/// low < |v| <= min   z + r + t/|v|                            lines through the ends of the range
+/// |v| <= low         low
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shares {
+    z: f64,
+    c: f64,
+    p: f64,
+    min: f64,
+    max: f64,
+    low_v: f64,
+    low: f64,
+    r: f64,
+    t: f64,
 }
 
 /// What the loads of a block draw.
@@ -31,24 +45,75 @@ pub(super) struct Loads<'a> {
 
 impl Response {
     pub(super) fn of(branch: &ShuntBranch) -> Self {
-        let inverse = 1.0 / branch.nominal_v;
-        let range = [branch.min_v * branch.min_v, branch.max_v * branch.max_v];
         match branch.response {
-            phases::Response::Power => Self::Shares { z: 0.0, c: 0.0, p: 1.0, range },
-            phases::Response::Impedance => Self::Shares {
-                z: inverse * inverse,
-                c: 0.0,
-                p: 0.0,
-                range: [f64::NEG_INFINITY, f64::INFINITY],
-            },
-            phases::Response::Current => Self::Shares { z: 0.0, c: inverse, p: 0.0, range },
+            phases::Response::Power => Self::Shares(Shares::new(branch, [0.0, 0.0, 1.0])),
+            phases::Response::Impedance => Self::Shares(Shares {
+                min: f64::NEG_INFINITY,
+                max: f64::INFINITY,
+                low_v: f64::NEG_INFINITY,
+                ..Shares::new(branch, [1.0, 0.0, 0.0])
+            }),
+            phases::Response::Current => Self::Shares(Shares::new(branch, [0.0, 1.0, 0.0])),
             phases::Response::Zip { p, q, cut_off_pu } if p == q && cut_off_pu <= 0.0 => {
-                Self::Shares { z: p[0] * inverse * inverse, c: p[1] * inverse, p: p[2], range }
+                Self::Shares(Shares::new(branch, p))
             }
             phases::Response::Exponential { .. }
             | phases::Response::FixedReactive { .. }
             | phases::Response::Zip { .. } => Self::Other,
         }
+    }
+}
+
+impl Shares {
+    fn new(branch: &ShuntBranch, [z, c, p]: [f64; 3]) -> Self {
+        let (nominal, min, low_v) = (branch.nominal_v, branch.min_v, branch.low_v);
+        let inverse_square = 1.0 / (nominal * nominal);
+        // (low_v + slope (|v| - low_v)) / |v| for each of power and current, by their shares.
+        let slope = |at_min: f64| (at_min - low_v) / (min - low_v);
+        let (slope_p, slope_c) = (slope(nominal * nominal / min), slope(nominal));
+        let steep = p * slope_p + c * slope_c;
+        Self {
+            z: z * inverse_square,
+            c: c / nominal,
+            p,
+            min,
+            max: branch.max_v,
+            low_v,
+            low: branch.low_factor * inverse_square,
+            r: steep * inverse_square,
+            t: ((p + c) * low_v - steep * low_v) * inverse_square,
+        }
+    }
+
+    #[inline(always)]
+    fn scale<S: Simd>(&self, simd: S, squared: S::f64s) -> S::f64s {
+        let z = simd.splat_f64s(self.z);
+        if self.p == 0.0 && self.c == 0.0 && self.min == f64::NEG_INFINITY {
+            return z;
+        }
+        let max = simd.splat_f64s(self.max * self.max);
+        let held = simd.min_f64s(squared, max);
+        let one = simd.splat_f64s(1.0);
+        let mut inside = z;
+        if self.p != 0.0 {
+            inside = simd.mul_add_e_f64s(simd.splat_f64s(self.p), simd.div_f64s(one, held), inside);
+        }
+        if self.c != 0.0 {
+            let inverse = simd.div_f64s(one, simd.sqrt_f64s(held));
+            inside = simd.mul_add_e_f64s(simd.splat_f64s(self.c), inverse, inside);
+        }
+        // A comparison with NaN is false, so a lane that is lost goes the slow way and stays lost.
+        let above = simd.greater_than_f64s(squared, simd.splat_f64s(self.min * self.min));
+        let flags = to_array::<S>(simd.select_f64s(above, one, simd.splat_f64s(0.0)));
+        if !flags[..S::F64_LANES].contains(&0.0) {
+            return inside;
+        }
+        let v = simd.sqrt_f64s(squared);
+        let line = simd.add_f64s(simd.splat_f64s(self.r), simd.div_f64s(simd.splat_f64s(self.t), v));
+        let sagging = simd.add_f64s(z, line);
+        let lower = simd.less_than_or_equal_f64s(v, simd.splat_f64s(self.low_v));
+        let below = simd.select_f64s(lower, simd.splat_f64s(self.low), sagging);
+        simd.select_f64s(above, inside, below)
     }
 }
 
@@ -62,28 +127,10 @@ impl Loads<'_> {
         power: LanePair<S>,
         [e, f]: LanePair<S>,
     ) -> LanePair<S> {
-        let Response::Shares { z, c, p, range } = *response else {
+        let Response::Shares(shares) = response else {
             return self.one_by_one(simd, branch, power, [e, f]);
         };
-        let squared = simd.mul_add_e_f64s(e, e, simd.mul_f64s(f, f));
-        // A comparison with NaN is false, so a lane that is lost goes the slow way and stays lost.
-        let above = simd.greater_than_f64s(squared, simd.splat_f64s(range[0]));
-        let below = simd.less_than_or_equal_f64s(squared, simd.splat_f64s(range[1]));
-        let inside = to_array::<S>(simd.select_f64s(
-            simd.and_m64s(above, below),
-            simd.splat_f64s(1.0),
-            simd.splat_f64s(0.0),
-        ));
-        if inside[..S::F64_LANES].contains(&0.0) {
-            return self.one_by_one(simd, branch, power, [e, f]);
-        }
-        let mut scale = simd.splat_f64s(z);
-        if p != 0.0 {
-            scale = simd.add_f64s(scale, simd.div_f64s(simd.splat_f64s(p), squared));
-        }
-        if c != 0.0 {
-            scale = simd.add_f64s(scale, simd.div_f64s(simd.splat_f64s(c), simd.sqrt_f64s(squared)));
-        }
+        let scale = shares.scale(simd, simd.mul_add_e_f64s(e, e, simd.mul_f64s(f, f)));
         // conj(s) v = (P - jQ)(e + jf)
         let re = simd.mul_add_e_f64s(power[0], e, simd.mul_f64s(power[1], f));
         let im = simd.negate_mul_add_e_f64s(power[1], e, simd.mul_f64s(power[0], f));
