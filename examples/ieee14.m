@@ -4,26 +4,27 @@ function mpc = ieee14
 % University of Washington (labs.ece.uw.edu/pstca/pf14/). Impedances in p.u. on 100 MVA.
 % Not in the archive and chosen here: base voltages (132 kV north, 33 kV south, 11 kV condenser at bus 8,
 % 1 kV for the star point of the three-winding transformer at bus 7), voltage limits, ratings, active limits
-% and costs of the machines. None of them enters a power flow.
+% and costs of the machines. None of them enters a power flow. The archive's voltages of up to 1.09 and meters with
+% a standard deviation of 1 % want a distance of more than five deviations to the upper limit of voltage.
 mpc.version = '2';
 mpc.baseMVA = 100;
 
 % bus_i type Pd Qd Gs Bs area Vm Va baseKV zone Vmax Vmin
 mpc.bus = [
-     1  3   0.0   0.0  0   0  1  1.060    0.00  132  1  1.10  0.94;
-     2  2  21.7  12.7  0   0  1  1.045   -4.98  132  1  1.10  0.94;
-     3  2  94.2  19.0  0   0  1  1.010  -12.72  132  1  1.10  0.94;
-     4  1  47.8  -3.9  0   0  1  1.019  -10.33  132  1  1.10  0.94;
-     5  1   7.6   1.6  0   0  1  1.020   -8.78  132  1  1.10  0.94;
-     6  2  11.2   7.5  0   0  1  1.070  -14.22   33  1  1.10  0.94;
-     7  1   0.0   0.0  0   0  1  1.062  -13.37    1  1  1.10  0.94;
-     8  2   0.0   0.0  0   0  1  1.090  -13.36   11  1  1.12  0.94;   % 1.12: the condenser holds 1.09, and a class 1 meter reads up to 1.101
-     9  1  29.5  16.6  0  19  1  1.056  -14.94   33  1  1.10  0.94;
-    10  1   9.0   5.8  0   0  1  1.051  -15.10   33  1  1.10  0.94;
-    11  1   3.5   1.8  0   0  1  1.057  -14.79   33  1  1.10  0.94;
-    12  1   6.1   1.6  0   0  1  1.055  -15.07   33  1  1.10  0.94;
-    13  1  13.5   5.8  0   0  1  1.050  -15.16   33  1  1.10  0.94;
-    14  1  14.9   5.0  0   0  1  1.036  -16.04   33  1  1.10  0.94;
+     1  3   0.0   0.0  0   0  1  1.060    0.00  132  1  1.13  0.94;
+     2  2  21.7  12.7  0   0  1  1.045   -4.98  132  1  1.13  0.94;
+     3  2  94.2  19.0  0   0  1  1.010  -12.72  132  1  1.13  0.94;
+     4  1  47.8  -3.9  0   0  1  1.019  -10.33  132  1  1.13  0.94;
+     5  1   7.6   1.6  0   0  1  1.020   -8.78  132  1  1.13  0.94;
+     6  2  11.2   7.5  0   0  1  1.070  -14.22   33  1  1.13  0.94;
+     7  1   0.0   0.0  0   0  1  1.062  -13.37    1  1  1.13  0.94;
+     8  2   0.0   0.0  0   0  1  1.090  -13.36   11  1  1.15  0.94;
+     9  1  29.5  16.6  0  19  1  1.056  -14.94   33  1  1.13  0.94;
+    10  1   9.0   5.8  0   0  1  1.051  -15.10   33  1  1.13  0.94;
+    11  1   3.5   1.8  0   0  1  1.057  -14.79   33  1  1.13  0.94;
+    12  1   6.1   1.6  0   0  1  1.055  -15.07   33  1  1.13  0.94;
+    13  1  13.5   5.8  0   0  1  1.050  -15.16   33  1  1.13  0.94;
+    14  1  14.9   5.0  0   0  1  1.036  -16.04   33  1  1.13  0.94;
 ];
 
 % bus Pg Qg Qmax Qmin Vg mBase status Pmax Pmin

@@ -36,7 +36,16 @@ export interface Status {
   started_at: string;
   now: string;
   points: { total: number; good: number; stale: number; invalid: number };
-  counters: { received: number; processed: number; changed: number; stored: number; served: number; shed: number };
+  counters: {
+    received: number;
+    waiting: number;
+    processed: number;
+    changed: number;
+    stored: number;
+    served: number;
+    shed: number;
+    changes_shed: number;
+  };
   sessions: LinkSession[];
   estimation: {
     state: EstimateState;

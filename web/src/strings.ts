@@ -72,11 +72,13 @@ export const S = {
     flow: "Way of the data",
     counters: {
       received: "received",
+      waiting: "waiting",
       processed: "processed",
       changed: "changed",
       stored: "stored",
       served: "served",
       shed: "shed",
+      changes_shed: "changes shed",
     },
     perSecond: (rate: string) => `${rate} /s`,
     noneUnacked: "None.",

@@ -16,11 +16,14 @@ pub struct PointCounts {
     pub invalid: usize,
 }
 
-/// Samples by how far they came. `received = processed + shed + in flight`; `stored` counts changes that are durable.
+/// Samples by how far they came, each counted at its own place. `received = waiting + processed + shed`, and
+/// `changed = stored + on their way to the disk + changes_shed`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
 pub struct Counters {
-    /// Samples that links delivered.
+    /// Samples that came out of the sessions at the sockets.
     pub received: u64,
+    /// Samples in the bounded queue between sockets and point table.
+    pub waiting: u64,
     /// Samples applied to the point table.
     pub processed: u64,
     /// Processed samples that changed a value or a quality, with staleness: what must be stored.
@@ -29,8 +32,10 @@ pub struct Counters {
     pub stored: u64,
     /// Point values handed to clients.
     pub served: u64,
-    /// Samples dropped on purpose, each with its reason in the log.
+    /// Samples dropped before the point table: for no point, or for a point of another link.
     pub shed: u64,
+    /// Changes dropped because the historian could not follow, with the reason in the log.
+    pub changes_shed: u64,
 }
 
 /// One link to the field.

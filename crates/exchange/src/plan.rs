@@ -29,7 +29,7 @@ pub struct PlanOptions {
     pub counter_stale_after: Duration,
     /// Deadband as a share of the nominal value.
     pub deadband: f64,
-    /// Hysteresis of voltage limits as a share of the nominal voltage.
+    /// Hysteresis of voltage limits as a share of the nominal voltage: beyond the scatter of a meter.
     pub hysteresis: f64,
 }
 
@@ -40,7 +40,7 @@ impl Default for PlanOptions {
             discrete_stale_after: Duration::from_secs(25),
             counter_stale_after: Duration::from_secs(300),
             deadband: 0.0005,
-            hysteresis: 0.002,
+            hysteresis: 0.02,
         }
     }
 }
@@ -127,6 +127,9 @@ fn shape(network: &Network, measurement: &Measurement) -> Shape {
     let analog = |unit, nominal| Shape { band: Band::Analog, kind: PointKind::Analog, unit, nominal };
     match measurement.role {
         MeasurementRole::BusbarVoltage(node) => analog("kV", network.voltage_level_of(node).nominal_kv),
+        MeasurementRole::BayVoltage(terminal) => {
+            analog("kV", network.voltage_level_of(network.node_of(terminal)).nominal_kv)
+        }
         MeasurementRole::ActiveFlow(terminal) => analog("MW", rating(network, terminal)),
         MeasurementRole::ReactiveFlow(terminal) => analog("Mvar", rating(network, terminal)),
         MeasurementRole::MachineActiveInjection(index) => analog("MW", machine_size(network, index)),
@@ -178,6 +181,7 @@ fn point(
     options: PlanOptions,
 ) -> PointDef {
     let (link, address) = place;
+    // Voltmeters of bays have none: one busbar out of its limits is one alarm.
     let mut limits = Limits::default();
     if let MeasurementRole::BusbarVoltage(node) = measurement.role {
         limits = voltage_limits(network, node, options);
@@ -253,19 +257,24 @@ mod tests {
         check("S4/V", "analog", "kV", "M_ME_TF_1@1001", None);
         check("S4/L2-4/P", "analog", "MW", "M_ME_TF_1@1002", None);
         check("S4/L2-4/Q", "analog", "Mvar", "M_ME_TF_1@1003", None);
+        check("S4/L2-4/V", "analog", "kV", "M_ME_TF_1@1004", None);
+        check("S4/L2-4/P2", "analog", "MW", "M_ME_TF_1@1005", None);
+        check("S4/L2-4/V3", "analog", "kV", "M_ME_TF_1@1010", None);
+        assert_eq!(points[points.named("S4/L2-4/V").unwrap()].limits, Limits::default());
         check("S4/Load/E", "counter", "kWh", "M_IT_TB_1@401", None);
         check("S4/T4-7/Tap", "step", "", "M_ST_TB_1@301", Some(("C_RC_NA_1@5301", ControlMode::Direct)));
         check("S4/T4-9/Tap", "step", "", "M_ST_TB_1@302", Some(("C_RC_NA_1@5302", ControlMode::Direct)));
         check("S4/Load/DS", "double", "", "M_DP_TB_1@101", Some(("C_DC_NA_1@5101", select)));
         check("S4/Load/CB", "double", "", "M_DP_TB_1@102", Some(("C_DC_NA_1@5102", select)));
-        check("S9/Shunt/Q", "analog", "Mvar", "M_ME_TF_1@1012", None);
+        check("S9/Shunt/Q", "analog", "Mvar", "M_ME_TF_1@1047", None);
         let voltage = &points[points.named("S4/V").unwrap()];
         let near = |a: Option<f64>, b: f64| (a.unwrap() - b).abs() < 1e-9;
-        assert!(near(voltage.limits.low, 124.08) && near(voltage.limits.high, 145.2));
-        assert!((voltage.limits.hysteresis - 0.264).abs() < 1e-12);
+        assert!(near(voltage.limits.low, 124.08) && near(voltage.limits.high, 149.16));
+        assert!((voltage.limits.hysteresis - 2.64).abs() < 1e-12);
         assert_eq!(points[points.named("S4/L4-5/CB").unwrap()].normal, Some(true));
-        // 14 voltages, 40 branch ends, 5 machines, 11 loads, 1 shunt, 3 taps, two switches in each of 57 bays.
-        assert_eq!(points.len(), 14 + 80 + 10 + 33 + 1 + 3 + 114);
+        // 14 busbars; three devices with V, P and Q in the bays of 40 branch ends, 5 machines and 11 loads, with V and
+        // Q in that of the shunt; 11 counters, 3 taps, two switches in each of 57 bays.
+        assert_eq!(points.len(), 14 + 9 * (40 + 5 + 11) + 6 + 11 + 3 + 114);
     }
 
     #[test]

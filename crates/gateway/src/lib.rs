@@ -36,8 +36,8 @@ pub struct Link {
     pub since: Utc,
     /// Faults of the peer.
     pub faults: u64,
-    /// Samples delivered.
-    pub received: u64,
+    /// Samples taken over.
+    pub taken: u64,
 }
 
 /// The links and what is known about them.
@@ -45,7 +45,7 @@ pub struct Link {
 pub struct Gateway {
     links: Vec<Link>,
     link_of: Vec<Option<LinkIdx>>,
-    received: u64,
+    taken: u64,
     foreign: u64,
 }
 
@@ -98,10 +98,10 @@ impl Gateway {
                 state: LinkState::Down,
                 since: start,
                 faults: 0,
-                received: 0,
+                taken: 0,
             })
             .collect();
-        Ok(Self { links, link_of, received: 0, foreign: 0 })
+        Ok(Self { links, link_of, taken: 0, foreign: 0 })
     }
 
     /// The links in the order of their indices.
@@ -109,9 +109,9 @@ impl Gateway {
         &self.links
     }
 
-    /// Samples that links delivered.
-    pub const fn received(&self) -> u64 {
-        self.received
+    /// Samples taken over from links: `taken = processed + unknown + foreign`.
+    pub const fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Samples dropped because the point does not live on the link that delivered it.
@@ -139,8 +139,8 @@ impl Gateway {
         let Some(entry) = self.links.get_mut(link.at()) else { return };
         match event {
             SessionEvent::Sample(sample) => {
-                self.received += 1;
-                entry.received += 1;
+                self.taken += 1;
+                entry.taken += 1;
                 if self.link_of.get(sample.point.at()) == Some(&Some(link)) {
                     centre.apply(&sample);
                 } else {
@@ -229,6 +229,6 @@ mod tests {
         for point in [PointId(0), PointId(1), PointId(7)] {
             gateway.take(&mut centre, LinkIdx(0), SessionEvent::Sample(sample(point)), now);
         }
-        assert_eq!((gateway.received(), gateway.foreign(), centre.counters().processed), (3, 2, 1));
+        assert_eq!((gateway.taken(), gateway.foreign(), centre.counters().processed), (3, 2, 1));
     }
 }

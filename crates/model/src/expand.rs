@@ -6,8 +6,8 @@
 //!   of 33 steps over ±10 % at its *from* end, which starts at the step nearest to the ratio of the case and
 //!   gives exactly that ratio there;
 //! - what is out of service stands behind open switches;
-//! - measurements: voltage of every busbar, P and Q of every branch end, machine and load, Q of every shunt,
-//!   energy of every load, position of every switch and tap changer.
+//! - measurements: voltage of every busbar; by each of three devices V, P and Q of every branch end, machine and
+//!   load, V and Q of every shunt; energy of every load, position of every switch and tap changer.
 //!
 //! A transformer joins two substations here, because a bus-branch case does not tell which buses share a fence.
 

@@ -1,4 +1,8 @@
 //! What is measured (CIM `Measurement`) and what it means electrically.
+//!
+//! Every bay has three measuring devices, as bays of a transmission substation have: the bay control unit and two
+//! protection relays (main 1 and main 2), each on a winding and a core of its own. Each reads voltage, active and
+//! reactive power. Names count them: `S4/L4-5/P` is the control unit's, `S4/L4-5/P2` and `S4/L4-5/P3` the relays'.
 
 use std::collections::HashMap;
 
@@ -46,6 +50,8 @@ impl MeasurementType {
 pub enum MeasurementRole {
     /// Voltage of a node, line to line, in kV.
     BusbarVoltage(NodeIdx),
+    /// Voltage at the end of a bay, on the far side of its switches, line to line, in kV.
+    BayVoltage(TerminalIdx),
     /// Active power into a line or transformer at this end, in MW.
     ActiveFlow(TerminalIdx),
     /// Reactive power into a line or transformer at this end, in Mvar.
@@ -72,7 +78,7 @@ impl MeasurementRole {
     /// The type in CIM's words.
     pub const fn measurement_type(self) -> MeasurementType {
         match self {
-            Self::BusbarVoltage(_) => MeasurementType::LineToLineVoltage,
+            Self::BusbarVoltage(_) | Self::BayVoltage(_) => MeasurementType::LineToLineVoltage,
             Self::ActiveFlow(_) | Self::MachineActiveInjection(_) | Self::LoadActive(_) => {
                 MeasurementType::ThreePhaseActivePower
             }
@@ -104,6 +110,9 @@ pub struct Measurement {
     /// Where it is measured.
     pub substation: SubstationIdx,
 }
+
+/// Measuring devices of a bay.
+const DEVICES_PER_BAY: u8 = 3;
 
 /// The measurements that a network has by rule, grouped by substation in its order. Identities stand under `root`.
 pub(crate) fn plan(parts: &NetworkParts, root: &Mrid) -> Vec<Measurement> {
@@ -156,14 +165,28 @@ impl Planner<'_> {
         }
     }
 
+    /// What the devices of a bay read: the powers, then the voltage.
+    fn bay(&mut self, place: &str, at: TerminalIdx, powers: &[(&str, MeasurementRole)]) {
+        for device in 1..=DEVICES_PER_BAY {
+            let number = if device == 1 { String::new() } else { device.to_string() };
+            for (quantity, role) in powers {
+                self.add(format!("{place}/{quantity}{number}"), *role, at);
+            }
+            self.add(format!("{place}/V{number}"), MeasurementRole::BayVoltage(at), at);
+        }
+    }
+
     fn series(&mut self, equipment: Equipment, name: &str, ends: [TerminalIdx; 2]) {
         let inside = self.substation(ends[0]) == self.substation(ends[1]);
         for (terminal, number) in ends.into_iter().zip(1..) {
             let substation = &self.parts.substations[self.substation(terminal).at()].name;
             let end = if inside { format!("/End{number}") } else { String::new() };
             let place = format!("{substation}/{name}{end}");
-            self.add(format!("{place}/P"), MeasurementRole::ActiveFlow(terminal), terminal);
-            self.add(format!("{place}/Q"), MeasurementRole::ReactiveFlow(terminal), terminal);
+            let powers = [
+                ("P", MeasurementRole::ActiveFlow(terminal)),
+                ("Q", MeasurementRole::ReactiveFlow(terminal)),
+            ];
+            self.bay(&place, terminal, &powers);
         }
         if let Equipment::Transformer(index) = equipment
             && let Some(changer) = self.parts.transformers[index.at()].ends[0].ratio_tap_changer
@@ -177,25 +200,24 @@ impl Planner<'_> {
         for index in MachineIdx::all(self.parts.machines.len()) {
             let (name, at) =
                 (&self.parts.machines[index.at()].name, self.parts.machines[index.at()].terminal);
-            let names = [format!("{name}/P"), format!("{name}/Q")];
-            let [active, reactive] = names;
-            self.add(active, MeasurementRole::MachineActiveInjection(index), at);
-            self.add(reactive, MeasurementRole::MachineReactiveInjection(index), at);
+            let powers = [
+                ("P", MeasurementRole::MachineActiveInjection(index)),
+                ("Q", MeasurementRole::MachineReactiveInjection(index)),
+            ];
+            self.bay(name, at, &powers);
         }
         for index in LoadIdx::all(self.parts.loads.len()) {
             let (name, at) =
                 (self.parts.loads[index.at()].name.clone(), self.parts.loads[index.at()].terminal);
-            self.add(format!("{name}/P"), MeasurementRole::LoadActive(index), at);
-            self.add(format!("{name}/Q"), MeasurementRole::LoadReactive(index), at);
+            let powers =
+                [("P", MeasurementRole::LoadActive(index)), ("Q", MeasurementRole::LoadReactive(index))];
+            self.bay(&name, at, &powers);
             self.add(format!("{name}/E"), MeasurementRole::LoadEnergy(index), at);
         }
         for index in ShuntIdx::all(self.parts.shunts.len()) {
             let shunt = &self.parts.shunts[index.at()];
-            self.add(
-                format!("{}/Q", shunt.name),
-                MeasurementRole::ShuntReactiveInjection(index),
-                shunt.terminal,
-            );
+            let power = [("Q", MeasurementRole::ShuntReactiveInjection(index))];
+            self.bay(&shunt.name, shunt.terminal, &power);
         }
     }
 

@@ -432,6 +432,7 @@ impl NetworkParts {
         for measurement in &self.measurements {
             let known = match measurement.role {
                 MeasurementRole::BusbarVoltage(node) => node.at() < self.nodes.len(),
+                MeasurementRole::BayVoltage(terminal) => terminal.at() < self.terminals.len(),
                 MeasurementRole::ActiveFlow(terminal) | MeasurementRole::ReactiveFlow(terminal) => {
                     let owner = self.terminals.get(terminal.at()).map(|terminal| terminal.equipment);
                     matches!(owner, Some(Equipment::Line(_) | Equipment::Transformer(_)))

@@ -56,7 +56,7 @@ impl Changes {
     }
 }
 
-/// Counters of samples; `received = processed + shed` once the queues are empty.
+/// Counters of samples.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
     /// Samples applied to the table.

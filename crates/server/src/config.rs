@@ -135,11 +135,9 @@ impl Default for CycleConfig {
 
 impl Default for EstimationConfig {
     fn default() -> Self {
-        // A class 1 instrument keeps within 1 % of the reading (IEC 61869): three standard deviations.
-        let sigma = 1.0 / 3.0;
         Self {
-            voltage_sigma_percent: sigma,
-            power_sigma_percent: sigma,
+            voltage_sigma_percent: 1.0,
+            power_sigma_percent: 1.0,
             power_sigma_floor_mw: 0.02,
             max_removals: 10,
         }

@@ -23,7 +23,8 @@ pub(crate) fn view(network: &Network, points: &PointList) -> NetworkView {
         .measurements()
         .iter()
         .filter_map(|m| points.by_mrid(m.mrid.as_str()).map(|id| (m.role, id.0)));
-    let points = Points(bound.collect());
+    // Of several devices that read the same, the first one is drawn: it overwrites the others.
+    let points = Points(bound.rev().collect());
     let lines = LineIdx::all(network.lines().len()).map(|index| line(network, &points, index));
     let transformers =
         TransformerIdx::all(network.transformers().len()).map(|index| transformer(network, &points, index));

@@ -2,17 +2,26 @@
 //!
 //! Switch positions and taps that are not good hold their last good state; a measurement that is not good is left
 //! out. The topology follows switch by switch, the solver keeps pattern and factors while the topology stays.
+//!
+//! A device's deviation is a share of the true value. Taken as a share of the reading it would weigh low readings more
+//! than high ones and shift every estimate down. So each cycle estimates twice: with deviations from the readings,
+//! then with deviations from the values estimated first.
 
 use crate::config::EstimationConfig;
 use app::{BranchImage, BusImage, EstimateImage, EstimateState, PointImage};
 use estimation::{End, Estimate, Kind, Measurement, Options, Outcome, Solver};
 use model::{Equipment, LineIdx, MeasurementIdx, MeasurementRole, Network, SubstationIdx, TransformerIdx};
 use signal::{PointId, PointList, Value};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use timebase::Now;
 use topology::calc::{BranchFlow, BusIdx, Grid};
 use topology::{GridMap, Schedule, Target, Topology};
+
+/// Deviations between a reading and the middle one of three that set it apart; the difference of two has 1.2 of one
+/// reading, and the threshold of residuals is 5 (ADR 0007).
+const APART: f64 = 6.0;
 
 /// The points at one moment.
 pub struct Snapshot {
@@ -27,6 +36,8 @@ pub struct Estimator {
     network: Arc<Network>,
     config: EstimationConfig,
     point_of: Vec<Option<PointId>>,
+    /// The measurements by what they mean: several where several devices read the same.
+    alike: HashMap<MeasurementRole, Vec<MeasurementIdx>>,
     topology: Topology,
     schedule: Schedule,
     solver: Solver,
@@ -50,6 +61,16 @@ impl Gathered {
         self.parts.push(start..self.points.len());
     }
 
+    /// Takes the deviations from estimated values. A sum of several readings keeps its own.
+    fn reweigh(&mut self, estimate: &Estimate, sigma: impl Fn(Kind, f64) -> f64) {
+        let checked = self.parts.iter().zip(&estimate.measurements);
+        for (measurement, (part, checked)) in self.measurements.iter_mut().zip(checked) {
+            if part.len() == 1 && checked.estimated.is_finite() {
+                measurement.sigma = sigma(measurement.kind, checked.estimated);
+            }
+        }
+    }
+
     fn points_of(&self, measurement: usize) -> &[PointId] {
         self.parts.get(measurement).and_then(|part| self.points.get(part.clone())).unwrap_or_default()
     }
@@ -61,20 +82,66 @@ impl Estimator {
         let point_of = network.measurements().iter().map(|m| points.by_mrid(m.mrid.as_str())).collect();
         let topology = Topology::new(&network);
         let schedule = Schedule::of(&network);
-        Self { network, config, point_of, topology, schedule, solver: Solver::new() }
+        let mut alike: HashMap<MeasurementRole, Vec<MeasurementIdx>> = HashMap::new();
+        for measurement in MeasurementIdx::all(network.measurements().len()) {
+            alike.entry(network[measurement].role).or_default().push(measurement);
+        }
+        Self { network, config, point_of, alike, topology, schedule, solver: Solver::new() }
     }
 
     /// One cycle. O(points) besides the solver.
     pub fn run(&mut self, snapshot: &Snapshot) -> EstimateImage {
         self.follow_positions(snapshot);
         let (grid, map) = self.topology.grid(&self.network, &self.schedule);
-        let gathered = self.gather(snapshot, &grid, &map);
+        let mut gathered = self.gather(snapshot, &grid, &map);
         let options = Options {
             max_removals: u32::try_from(self.config.max_removals).unwrap_or(u32::MAX),
             ..Options::default()
         };
-        let estimate = self.solver.estimate(&grid, &gathered.measurements, &map.zero_injections, &options);
-        self.image(snapshot.now, (&grid, &map), &gathered, &estimate)
+        let zero = &map.zero_injections;
+        let first = self.solver.estimate(&grid, &gathered.measurements, zero, &options);
+        gathered.reweigh(&first, |kind, value| self.sigma(kind, value, grid.base_mva));
+        let estimate = self.solver.estimate(&grid, &gathered.measurements, zero, &options);
+        let mut image = self.image(snapshot.now, (&grid, &map), &estimate);
+        image.bad_data = self.bad_data(snapshot, &gathered, &estimate);
+        image
+    }
+
+    /// The points of what was removed. Where a sum is bad and other devices tell which part of it is, only that part.
+    fn bad_data(&self, snapshot: &Snapshot, gathered: &Gathered, estimate: &Estimate) -> Vec<(PointId, f64)> {
+        let mut found = Vec::new();
+        for removed in &estimate.removed {
+            let points = gathered.points_of(removed.index);
+            let apart: Vec<PointId> = if points.len() > 1 {
+                points.iter().copied().filter(|point| self.stands_apart(snapshot, *point)).collect()
+            } else {
+                Vec::new()
+            };
+            let named = if apart.is_empty() { points } else { &apart };
+            found.extend(named.iter().map(|point| (*point, removed.normalised_residual)));
+        }
+        found
+    }
+
+    /// Whether a reading lies far from the middle one of at least three devices.
+    fn stands_apart(&self, snapshot: &Snapshot, point: PointId) -> bool {
+        let alike =
+            self.alike.values().find(|alike| alike.iter().any(|m| self.point_of[m.at()] == Some(point)));
+        let read = |m: &MeasurementIdx| {
+            let (of, value) = self.good(snapshot, *m)?;
+            value.as_number().map(|number| (of, number))
+        };
+        let readings: Vec<(PointId, f64)> = alike.into_iter().flatten().filter_map(read).collect();
+        let mut sorted: Vec<f64> = readings.iter().map(|(_, value)| *value).collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let own = readings.iter().find(|(of, _)| *of == point);
+        match (sorted.len() >= 3, own) {
+            (true, Some((_, value))) => {
+                let middle = sorted[sorted.len() / 2];
+                (value - middle).abs() > APART * self.power_sigma(middle)
+            }
+            (false, _) | (_, None) => false,
+        }
     }
 
     fn good(&self, snapshot: &Snapshot, measurement: MeasurementIdx) -> Option<(PointId, Value)> {
@@ -109,14 +176,14 @@ impl Estimator {
         for measurement in MeasurementIdx::all(self.point_of.len()) {
             let Some((point, value)) = number(measurement) else { continue };
             let power = |kind, gathered: &mut Gathered| {
-                gathered.add(kind, value / base, self.power_sigma(value) / base, [point]);
+                gathered.add(kind, value / base, self.sigma(kind, value / base, base), [point]);
             };
             match map.target(&self.network, measurement) {
                 Target::Voltage { bus, base_kv } => {
                     // A busbar that reads no voltage although the topology calls it live is left to the others.
                     let vm_pu = value / base_kv;
-                    let sigma = self.config.voltage_sigma_percent / 100.0 * vm_pu.abs().max(0.1);
-                    gathered.add(Kind::Vm(bus), vm_pu, sigma, [point]);
+                    let kind = Kind::Vm(bus);
+                    gathered.add(kind, vm_pu, self.sigma(kind, vm_pu, base), [point]);
                 }
                 Target::ActiveFlow(branch, end) => power(Kind::PFlow(branch, side(end)), &mut gathered),
                 Target::ReactiveFlow(branch, end) => power(Kind::QFlow(branch, side(end)), &mut gathered),
@@ -138,35 +205,30 @@ impl Estimator {
         gathered
     }
 
-    /// The sum of the machines and loads of a bus as one measurement. If it is bad one cannot see which part is: all
-    /// are named, and none is used.
+    /// The sum of the machines and loads of a bus as one measurement, of one device each. A bad sum is not used.
     fn add_injection(&self, gathered: &mut Gathered, kind: Kind, parts: &[(PointId, f64, f64)], base: f64) {
         let sum: f64 = parts.iter().map(|(_, sign, value)| sign * value).sum();
         let variance: f64 = parts.iter().map(|(_, _, value)| self.power_sigma(*value).powi(2)).sum();
         gathered.add(kind, sum / base, variance.sqrt() / base, parts.iter().map(|(point, _, _)| *point));
     }
 
+    /// Standard deviation of a measurement in p.u.
+    fn sigma(&self, kind: Kind, value_pu: f64, base_mva: f64) -> f64 {
+        match kind {
+            Kind::Vm(_) | Kind::Va(_) => self.config.voltage_sigma_percent / 100.0 * value_pu.abs().max(0.1),
+            Kind::PInjection(_) | Kind::QInjection(_) | Kind::PFlow(..) | Kind::QFlow(..) => {
+                self.power_sigma(value_pu * base_mva) / base_mva
+            }
+        }
+    }
+
     fn power_sigma(&self, value_mw: f64) -> f64 {
         (self.config.power_sigma_percent / 100.0 * value_mw.abs()).max(self.config.power_sigma_floor_mw)
     }
 
-    fn image(
-        &self,
-        now: Now,
-        (grid, map): (&Grid, &GridMap),
-        gathered: &Gathered,
-        estimate: &Estimate,
-    ) -> EstimateImage {
+    fn image(&self, now: Now, (grid, map): (&Grid, &GridMap), estimate: &Estimate) -> EstimateImage {
         let mut image = summary(&estimate.islands);
         image.at = Some(now);
-        image.bad_data = estimate
-            .removed
-            .iter()
-            .flat_map(|removed| {
-                let points = gathered.points_of(removed.index).iter();
-                points.map(|point| (*point, removed.normalised_residual))
-            })
-            .collect();
         image.unobservable =
             estimate.unobservable.iter().map(|bus| grid.buses[bus.at()].name.clone()).collect();
         image.buses = self.buses(map, estimate);

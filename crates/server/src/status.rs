@@ -12,6 +12,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) fn view(core: &Core, now: Now) -> StatusView {
     let points = core.centre.table().count();
     let counters = core.centre.counters();
+    // The sockets count on while this reads: first what was taken, so that nothing was taken before it was received.
+    let taken = core.gateway.taken();
+    let received: u64 = core.links.iter().map(|link| link.counters.totals().samples).sum();
     let (active, unacknowledged) = core.centre.alarms().count();
     StatusView {
         name: core.name.clone(),
@@ -27,12 +30,14 @@ pub(crate) fn view(core: &Core, now: Now) -> StatusView {
             invalid: points.invalid,
         },
         counters: Counters {
-            received: core.gateway.received(),
+            received,
+            waiting: received.saturating_sub(taken),
             processed: counters.processed,
             changed: core.recorder.recorded(),
             stored: core.recorder.stored(),
             served: core.hub.served(),
-            shed: counters.unknown + core.gateway.foreign() + core.recorder.shed(),
+            shed: counters.unknown + core.gateway.foreign(),
+            changes_shed: core.recorder.shed(),
         },
         sessions: sessions(core),
         estimation: EstimationView {

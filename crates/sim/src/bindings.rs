@@ -43,6 +43,7 @@ impl Bindings {
             MeasurementRole::SwitchPosition(switch) => self.switches.get_mut(switch.at()),
             MeasurementRole::TapPosition(changer) => self.taps.get_mut(changer.at()),
             MeasurementRole::BusbarVoltage(_)
+            | MeasurementRole::BayVoltage(_)
             | MeasurementRole::ActiveFlow(_)
             | MeasurementRole::ReactiveFlow(_)
             | MeasurementRole::MachineActiveInjection(_)
@@ -85,6 +86,7 @@ pub(crate) fn is_measured(role: MeasurementRole) -> bool {
 fn kind_of(role: MeasurementRole) -> PointKind {
     match role {
         MeasurementRole::BusbarVoltage(_)
+        | MeasurementRole::BayVoltage(_)
         | MeasurementRole::ActiveFlow(_)
         | MeasurementRole::ReactiveFlow(_)
         | MeasurementRole::MachineActiveInjection(_)

@@ -1,15 +1,11 @@
 //! Errors of the measuring chain.
 //!
-//! An instrument transformer of accuracy class 1 (IEC 61869-2 and -3) has a *limit* of error of ±1 % of the
-//! reading. A limit is not a deviation: the error is drawn from a normal distribution with a deviation of a third
-//! of the limit, truncated at the limit.
+//! Every reading of every device has an error of its own, drawn anew for each reading from a normal distribution
+//! whose standard deviation is a share of the reading. Nothing is cut off, and no two errors are correlated.
 
 use crate::random::{Random, Stream};
 
-/// The limit of error is this many standard deviations.
-pub(crate) const LIMIT_SIGMAS: f64 = 3.0;
-
-/// Draws errors of one accuracy class.
+/// Draws errors.
 #[derive(Clone, Debug)]
 pub(crate) struct Noise {
     random: Random,
@@ -18,8 +14,8 @@ pub(crate) struct Noise {
 }
 
 impl Noise {
-    pub(crate) fn new(seed: u64, limit_percent: f64) -> Self {
-        Self { random: Random::new(seed, Stream::Noise), sigma: limit_percent / 100.0 / LIMIT_SIGMAS }
+    pub(crate) fn new(seed: u64, percent: f64) -> Self {
+        Self { random: Random::new(seed, Stream::Noise), sigma: percent / 100.0 }
     }
 
     /// Standard deviation of the error of a reading.
@@ -32,7 +28,7 @@ impl Noise {
         if self.sigma == 0.0 {
             return reading;
         }
-        reading + self.sigma_of(reading) * self.random.truncated_normal(LIMIT_SIGMAS)
+        reading + self.sigma_of(reading) * self.random.normal()
     }
 }
 
@@ -40,22 +36,23 @@ impl Noise {
 mod tests {
     use super::*;
 
-    /// Deviation of a normal distribution truncated at ±3σ: σ·√(1 - 2·3·φ(3)/(2Φ(3) - 1)) = 0.98658 σ
-    /// (Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions, section 13.10.1).
-    const TRUNCATED_DEVIATION: f64 = 0.986_578;
-
     #[test]
-    fn errors_stay_within_the_class_and_have_its_spread() {
+    fn errors_are_normal_with_the_deviation_asked_for() {
         let (reading, draws) = (-250.0, 100_000);
         let mut noise = Noise::new(7, 1.0);
         let errors: Vec<f64> = (0..draws).map(|_| noise.of(reading) - reading).collect();
         let count = f64::from(draws);
         let mean = errors.iter().sum::<f64>() / count;
         let deviation = (errors.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / count).sqrt();
-        let expected = 250.0 * 0.01 / 3.0 * TRUNCATED_DEVIATION;
-        assert!(errors.iter().all(|e| e.abs() <= 2.5 + 1e-12), "an error beyond the limit of the class");
+        let expected = 2.5;
         assert!(mean.abs() < 5.0 * expected / count.sqrt(), "mean {mean}");
         assert!((deviation / expected - 1.0).abs() < 0.01, "deviation {deviation}, expected {expected}");
+        // Shares beyond one, two and three deviations by the table of the normal distribution: nothing is cut off.
+        for (deviations, share) in [(1.0, 0.317_311), (2.0, 0.045_500), (3.0, 0.002_700)] {
+            let beyond = errors.iter().filter(|e| e.abs() > deviations * expected).count() as f64 / count;
+            let scatter = (share * (1.0 - share) / count).sqrt();
+            assert!((beyond - share).abs() < 5.0 * scatter, "{deviations}: {beyond}, expected {share}");
+        }
     }
 
     #[test]

@@ -87,6 +87,10 @@ impl Physics {
         self.voltages.get(node.at()).copied().flatten()
     }
 
+    fn voltage_kv(&self, network: &Network, node: NodeIdx) -> f64 {
+        self.voltage(node).map_or(0.0, |v| v.vm_pu * network.voltage_level_of(node).nominal_kv)
+    }
+
     pub(crate) fn power(&self, terminal: TerminalIdx) -> Power {
         self.powers.get(terminal.at()).copied().unwrap_or_default()
     }
@@ -310,9 +314,8 @@ impl Physics {
     /// The true value of a measured quantity; zero where de-energised.
     pub(crate) fn reading(&self, network: &Network, role: MeasurementRole) -> f64 {
         match role {
-            MeasurementRole::BusbarVoltage(node) => {
-                self.voltage(node).map_or(0.0, |v| v.vm_pu * network.voltage_level_of(node).nominal_kv)
-            }
+            MeasurementRole::BusbarVoltage(node) => self.voltage_kv(network, node),
+            MeasurementRole::BayVoltage(terminal) => self.voltage_kv(network, network.node_of(terminal)),
             MeasurementRole::ActiveFlow(terminal) => self.power(terminal).p_mw,
             MeasurementRole::ReactiveFlow(terminal) => self.power(terminal).q_mvar,
             MeasurementRole::MachineActiveInjection(machine) => {

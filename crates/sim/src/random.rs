@@ -36,18 +36,6 @@ impl Random {
         self.0.sample(StandardNormal)
     }
 
-    /// Normally distributed with deviation 1, drawn again until it lies within `±limit`. INVARIANT: `limit >= 1`,
-    /// so that two of three draws succeed.
-    pub(crate) fn truncated_normal(&mut self, limit: f64) -> f64 {
-        assert!(limit >= 1.0, "a truncation below one deviation would draw for long");
-        loop {
-            let drawn = self.normal();
-            if drawn.abs() <= limit {
-                return drawn;
-            }
-        }
-    }
-
     /// Evenly distributed between two spans, in whole milliseconds as drives are specified.
     pub(crate) fn duration_ms(&mut self, range: std::ops::RangeInclusive<u64>) -> Duration {
         Duration::from_millis(self.0.random_range(range))

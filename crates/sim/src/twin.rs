@@ -29,7 +29,7 @@ const COUNTER_RANGE_KWH: f64 = 2_147_483_648.0;
 pub struct TwinOptions {
     /// Seed of everything random.
     pub seed: u64,
-    /// Accuracy class of the instruments: limit of error in percent of the reading, three deviations wide.
+    /// Standard deviation of every reading's error, in percent of the true value.
     pub noise_percent: f64,
     /// Simulated instant of the first step: it decides where in the day loads and sun are.
     pub start: Utc,
@@ -447,6 +447,7 @@ impl Twin {
                 Value::Counter(count as i64)
             }
             MeasurementRole::BusbarVoltage(_)
+            | MeasurementRole::BayVoltage(_)
             | MeasurementRole::ActiveFlow(_)
             | MeasurementRole::ReactiveFlow(_)
             | MeasurementRole::MachineActiveInjection(_)

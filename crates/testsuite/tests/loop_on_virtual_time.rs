@@ -1,6 +1,7 @@
 //! The closed loop without sockets and without a clock: simulated field → frozen points → estimator → voltage control →
 //! field. The truth is the field's own power flow, which is held against PYPOWER in its crate. Bounds are those of
-//! SPECIFICATION.md: 0.2 % and 0.1° at 1 % limit of error, every bus, every cycle. One seed, one history.
+//! SPECIFICATION.md: 0.2 % and 0.1° at a standard deviation of 1 % of every reading, every bus, every cycle, each cycle
+//! from the readings of its own second alone. One seed, one history.
 #![allow(clippy::unwrap_used)]
 
 use app::{Application, EstimateImage, EstimateState, PointImage, ProcessImage};
@@ -9,7 +10,7 @@ use exchange::plan::{PlanOptions, plan};
 use model::ExpandOptions;
 use server::config::EstimationConfig;
 use server::estimator::{Estimator, Snapshot};
-use signal::{Command, CommandId, Detail, DoublePoint, PointList, Quality, Sample, Value};
+use signal::{Command, CommandId, Detail, DoublePoint, PointKind, PointList, Quality, Sample, Value};
 use sim::{Fault, GrossError, Twin, TwinOptions};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,30 +113,36 @@ fn the_estimate_stays_within_its_bounds_over_100_cycles() {
     }
 }
 
+/// Every reading that has part in the estimate, small loads beside large flows among them: the other two devices of a
+/// bay give the third one away.
 #[test]
-fn a_gross_error_of_20_sigma_is_named_and_removed() {
-    // Machine and load of one bus are one injection: both are named, since nothing tells them apart.
-    let cases = [
-        ("S4/L2-4/P", 1),
-        ("S9/V", 1),
-        ("S3/Load/P", 2),
-        ("S3/G3/Q", 2),
-        ("S13/L6-13/Q", 1),
-        ("S5/T5-6/P", 1),
-    ];
-    for (name, parts) in cases {
-        let mut bench = Loop::new(7);
-        bench.check_cycles(3);
-        let error = GrossError::Sigmas(20.0);
-        bench.twin.inject(bench.now, Fault::BadMeasurement { point: name.into(), error }, None).unwrap();
+fn a_gross_error_of_20_sigma_on_any_reading_is_named_and_removed() {
+    let mut bench = Loop::new(11);
+    bench.check_cycles(3);
+    let points = Arc::clone(&bench.points);
+    let mut found = 0;
+    for (id, point) in points.iter().filter(|(_, point)| point.kind == PointKind::Analog) {
+        let sigmas = if id.0 % 2 == 0 { 20.0 } else { -20.0 };
+        let fault = Fault::BadMeasurement { point: point.name.clone(), error: GrossError::Sigmas(sigmas) };
+        let fault = bench.twin.inject(bench.now, fault, None).unwrap();
         bench.second();
         let bad: Vec<&str> =
-            bench.estimate.bad_data.iter().map(|(point, _)| bench.points[*point].name.as_str()).collect();
-        assert_eq!(bad.len(), parts, "{name}: {bad:?}");
-        assert!(bad.contains(&name), "{name}: {bad:?}");
+            bench.estimate.bad_data.iter().map(|(bad, _)| points[*bad].name.as_str()).collect();
+        let reading = bench.values[id.at()].value.and_then(|value| value.as_number()).unwrap();
+        // Twenty percent of nothing is nothing. Shunts are known to the estimator, not measured.
+        if reading.abs() < 1e-6 || point.name.contains("/Shunt/Q") {
+            assert!(bad.is_empty(), "{}: {bad:?}", point.name);
+        } else {
+            assert_eq!(bad, [point.name.as_str()], "{sigmas} at {reading}");
+            found += 1;
+        }
         let (vm, va) = bench.worst();
-        assert!(vm <= 0.2 && va <= 0.1, "{name}: {vm} %, {va} degrees");
+        assert!(vm <= 0.2 && va <= 0.1, "{}: {vm} %, {va} degrees", point.name);
+        bench.twin.clear(bench.now, fault);
+        bench.check_cycles(1);
     }
+    // Five meters of active power at condensers and the line to one read zero, by three devices; three shunt meters.
+    assert_eq!(found, 14 + 9 * 56 + 6 - 15 - 3);
 }
 
 #[test]

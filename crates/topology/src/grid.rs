@@ -3,6 +3,8 @@
 //! Dead islands are left out. A line open at one end keeps the bus behind its open breaker, without injection. A
 //! series element with both ends at one bus becomes the shunt that it is: y = Yff + Yft + Ytf + Ytt.
 
+use std::collections::{BTreeMap, HashMap};
+
 use model::{
     Equipment, LineIdx, LoadIdx, MachineIdx, MeasurementIdx, MeasurementRole, Network, NodeIdx, ShuntIdx,
     TerminalIdx, TransformerIdx,
@@ -108,6 +110,13 @@ impl GridMap {
         Some((branch, if network[terminal].sequence == 1 { End::From } else { End::To }))
     }
 
+    fn voltage(&self, network: &Network, node: NodeIdx) -> Target {
+        self.node[node.at()].map_or(Target::None, |bus| Target::Voltage {
+            bus,
+            base_kv: network.voltage_level_of(node).nominal_kv,
+        })
+    }
+
     /// What a measurement says about the calculation model.
     pub fn target(&self, network: &Network, measurement: MeasurementIdx) -> Target {
         let flow = |terminal| self.branch_end(network, terminal);
@@ -117,9 +126,8 @@ impl GridMap {
             None => Target::None,
         };
         match network[measurement].role {
-            MeasurementRole::BusbarVoltage(node) => self.node[node.at()].map_or(Target::None, |bus| {
-                Target::Voltage { bus, base_kv: network.voltage_level_of(node).nominal_kv }
-            }),
+            MeasurementRole::BusbarVoltage(node) => self.voltage(network, node),
+            MeasurementRole::BayVoltage(terminal) => self.voltage(network, network.node_of(terminal)),
             MeasurementRole::ActiveFlow(terminal) => {
                 flow(terminal).map_or(Target::None, |(branch, end)| Target::ActiveFlow(branch, end))
             }
@@ -139,34 +147,41 @@ impl GridMap {
 
     /// The injections that are measured completely: every machine and load at the bus has P and Q. Shunts are part
     /// of the calculation model, not of the injection. Zero-injection buses are not among them.
+    ///
+    /// Where several devices read the same quantity, the first readings of all parts make one injection, the second
+    /// ones another, and so on: no reading counts twice.
     pub fn injections(&self, network: &Network) -> Vec<Injection> {
-        let mut found: Vec<Injection> = (0_u32..)
-            .take(self.nodes.len())
-            .map(|bus| Injection { bus: BusIdx(bus), active: Vec::new(), reactive: Vec::new() })
-            .collect();
         let mut parts = vec![0_usize; self.nodes.len()];
         for bus in self.machine.iter().chain(&self.load).flatten() {
             parts[bus.at()] += 1;
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut found: BTreeMap<(usize, BusIdx), Injection> = BTreeMap::new();
+        let mut readings: HashMap<MeasurementRole, usize> = HashMap::new();
         for measurement in MeasurementIdx::all(network.measurements().len()) {
-            // A second meter on the same quantity must not count twice in the sum.
-            if !seen.insert(network[measurement].role) {
-                continue;
-            }
-            match self.target(network, measurement) {
-                Target::ActivePart { bus, sign } => found[bus.at()].active.push((measurement, sign)),
-                Target::ReactivePart { bus, sign } => found[bus.at()].reactive.push((measurement, sign)),
+            let (bus, sign, active) = match self.target(network, measurement) {
+                Target::ActivePart { bus, sign } => (bus, sign, true),
+                Target::ReactivePart { bus, sign } => (bus, sign, false),
                 Target::Voltage { .. } | Target::ActiveFlow(..) | Target::ReactiveFlow(..) | Target::None => {
+                    continue;
                 }
-            }
+            };
+            let reading = readings.entry(network[measurement].role).or_default();
+            let injection = found.entry((*reading, bus)).or_insert_with(|| Injection::new(bus));
+            *reading += 1;
+            let list = if active { &mut injection.active } else { &mut injection.reactive };
+            list.push((measurement, sign));
         }
         let complete = |injection: &Injection| {
             let wanted = parts[injection.bus.at()];
-            wanted > 0 && injection.active.len() == wanted && injection.reactive.len() == wanted
+            injection.active.len() == wanted && injection.reactive.len() == wanted
         };
-        found.retain(complete);
-        found
+        found.into_values().filter(complete).collect()
+    }
+}
+
+impl Injection {
+    const fn new(bus: BusIdx) -> Self {
+        Self { bus, active: Vec::new(), reactive: Vec::new() }
     }
 }
 

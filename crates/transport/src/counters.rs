@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 pub struct LinkCounters {
     pub(crate) rx_bytes: AtomicU64,
     pub(crate) tx_bytes: AtomicU64,
+    pub(crate) samples: AtomicU64,
     pub(crate) connections: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) faults: AtomicU64,
@@ -21,6 +22,8 @@ pub struct LinkTotals {
     pub rx_bytes: u64,
     /// Octets sent.
     pub tx_bytes: u64,
+    /// Samples that came out of the session, counted before they wait for whoever takes the reports.
+    pub samples: u64,
     /// Connections established.
     pub connections: u64,
     /// Connections refused because all channels were taken.
@@ -38,6 +41,7 @@ impl LinkCounters {
         LinkTotals {
             rx_bytes: read(&self.rx_bytes),
             tx_bytes: read(&self.tx_bytes),
+            samples: read(&self.samples),
             connections: read(&self.connections),
             refused: read(&self.refused),
             faults: read(&self.faults),

@@ -198,6 +198,8 @@ impl<'a> Driver<'a> {
         if events.is_empty() {
             return true;
         }
+        let samples = events.iter().filter(|event| matches!(event, SessionEvent::Sample(_))).count();
+        add(&self.link.counters.samples, samples);
         let report = LinkReport::Events { at: self.clock.now(), events };
         self.reports.send((self.link.tag, report)).await.is_ok()
     }

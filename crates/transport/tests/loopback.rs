@@ -201,6 +201,36 @@ async fn values_and_commands_pass_and_the_link_comes_back() {
     centre.until_up().await;
 }
 
+/// Nobody takes reports at first: what came out of the session is counted all the same, and later not once more.
+#[tokio::test]
+async fn samples_are_counted_at_the_session_before_anybody_takes_them() {
+    let field = Field::free().await;
+    let mut centre = Centre::start(field.address, None);
+    tokio::time::timeout(LIMIT, async {
+        while centre.counters.totals().samples == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+    assert!(centre.seen.is_empty());
+    centre.until_up().await;
+    let taken = |centre: &Centre| {
+        centre.seen.iter().filter(|event| matches!(event, SessionEvent::Sample(_))).count() as u64
+    };
+    // The rest of the answer to the interrogation is counted and waits, or is yet to come.
+    assert!(centre.counters.totals().samples >= taken(&centre));
+    while let Ok(Some((_, report))) =
+        tokio::time::timeout(Duration::from_millis(500), centre.reports.recv()).await
+    {
+        if let LinkReport::Events { events, .. } = report {
+            centre.seen.extend(events);
+        }
+    }
+    assert_eq!(centre.counters.totals().samples, taken(&centre));
+    assert!(taken(&centre) >= u64::from(POINTS));
+}
+
 #[tokio::test]
 async fn a_silent_station_says_nothing_and_speaks_again_on_a_new_connection() {
     let field = Field::free().await;

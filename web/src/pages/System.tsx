@@ -100,7 +100,9 @@ export function System({ onSignOut }: { onSignOut: () => void }) {
         </Card>
         <Card title={t.counters}>
           <Facts
-            rows={(["received", "processed", "changed", "stored", "served", "shed"] as const).map((name) => [
+            rows={(
+              ["received", "waiting", "processed", "changed", "stored", "served", "shed", "changes_shed"] as const
+            ).map((name) => [
               S.overview.counters[name],
               count(status?.counters[name]),
             ])}

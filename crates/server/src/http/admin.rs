@@ -106,8 +106,14 @@ fn exposition(status: &StatusView) -> String {
     gauge(
         "samples_received_total",
         "counter",
-        "Samples that links delivered.",
+        "Samples that came out of the sessions at the sockets.",
         count(status.counters.received),
+    );
+    gauge(
+        "samples_waiting",
+        "gauge",
+        "Samples on their way to the point table.",
+        count(status.counters.waiting),
     );
     gauge(
         "samples_processed_total",
@@ -116,6 +122,12 @@ fn exposition(status: &StatusView) -> String {
         count(status.counters.processed),
     );
     gauge("samples_shed_total", "counter", "Samples dropped on purpose.", count(status.counters.shed));
+    gauge(
+        "changes_shed_total",
+        "counter",
+        "Changes that the historian did not take.",
+        count(status.counters.changes_shed),
+    );
     gauge(
         "changes_recorded_total",
         "counter",

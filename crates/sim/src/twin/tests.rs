@@ -175,7 +175,7 @@ fn readings_lie_within_the_class_of_their_instruments() {
             let role = twin.bindings.role(sample.point).unwrap();
             if let (Value::Analog(value), true) = (sample.value, is_measured(role)) {
                 let truth = twin.physics.reading(&twin.network, role);
-                assert!((value - truth).abs() <= 0.01 * truth.abs() + 1e-12, "{value} {truth}");
+                assert!((value - truth).abs() <= 0.06 * truth.abs() + 1e-12, "{value} {truth}");
                 if truth.abs() > 1e-6 {
                     let error = (value - truth) / truth;
                     count += 1.0;
@@ -185,10 +185,9 @@ fn readings_lie_within_the_class_of_their_instruments() {
             }
         }
     }
-    // A third of 1 %, made 0.98658 times smaller by the truncation at three deviations (see noise).
     let deviation: f64 = (squares / count).sqrt();
-    assert!((deviation / (0.01 / 3.0 * 0.986_578) - 1.0).abs() < 0.02, "deviation {deviation}");
-    assert!((sum / count).abs() < 0.01 / 3.0 * 5.0 / f64::sqrt(count), "mean {}", sum / count);
+    assert!((deviation / 0.01 - 1.0).abs() < 0.02, "deviation {deviation}");
+    assert!((sum / count).abs() < 0.01 * 5.0 / f64::sqrt(count), "mean {}", sum / count);
 }
 
 #[test]
@@ -431,17 +430,17 @@ fn a_bad_measurement_is_off_by_what_was_asked_for() {
         twin.inject(now, Fault::BadMeasurement { point: "S2/L2-3/P".into(), error }, None).unwrap();
         let outcome = settle(&mut twin, now).0;
         let (found, wanted) = (analog_of(&outcome, &twin, "S2/L2-3/P"), expected(truth(&twin)));
-        let normal = 0.01 * wanted.abs().max(truth(&twin).abs());
+        let normal = 0.05 * wanted.abs().max(truth(&twin).abs());
         assert!((found - wanted).abs() <= normal, "{error:?}: {found}, wanted {wanted}");
         let healthy = analog_of(&outcome, &twin, "S3/L2-3/P");
-        assert!((healthy - branch(&twin.truth(), "L2-3").p_to_mw).abs() <= 0.01 * healthy.abs() * 1.02);
+        assert!((healthy - branch(&twin.truth(), "L2-3").p_to_mw).abs() <= 0.05 * healthy.abs());
     }
     check(GrossError::Factor(1.5), |truth| 1.5 * truth);
     check(GrossError::Factor(-1.0), |truth| -truth);
     check(GrossError::Factor(0.0), |_| 0.0);
-    // Twenty deviations of a third of a percent of the reading.
-    check(GrossError::Sigmas(20.0), |truth| truth * (1.0 + 20.0 * 0.01 / 3.0));
-    check(GrossError::Sigmas(-20.0), |truth| truth * (1.0 - 20.0 * 0.01 / 3.0));
+    // Twenty deviations of one percent of the reading.
+    check(GrossError::Sigmas(20.0), |truth| truth * (1.0 + 20.0 * 0.01));
+    check(GrossError::Sigmas(-20.0), |truth| truth * (1.0 - 20.0 * 0.01));
 }
 
 #[test]

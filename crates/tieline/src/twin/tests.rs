@@ -139,7 +139,8 @@ async fn ask(api: SocketAddr, head: &str, body: &str) -> (String, String) {
     (head.lines().next().unwrap().to_owned(), body.to_owned())
 }
 
-/// Reads APDUs (IEC 60870-5-104 5) until one satisfies `wanted`; `None` when nothing comes for that long.
+/// Reads APDUs (IEC 60870-5-104 5) until one satisfies `wanted`, and acknowledges each that carries data, without
+/// which a station stops after k of them; `None` when nothing comes for that long.
 async fn read_until(
     stream: &mut TcpStream,
     wait: Duration,
@@ -152,6 +153,10 @@ async fn read_until(
         assert_eq!(head[0], 0x68);
         let mut body = vec![0; usize::from(head[1])];
         stream.read_exact(&mut body).await.unwrap();
+        if body[0] & 1 == 0 {
+            let received = (u16::from_le_bytes([body[0], body[1]]) & !1).wrapping_add(2).to_le_bytes();
+            stream.write_all(&[0x68, 4, 1, 0, received[0], received[1]]).await.unwrap();
+        }
         if wanted(&body) {
             return Some(body);
         }

@@ -81,10 +81,12 @@ fn injections_are_complete_sums() {
             parts.collect::<Vec<_>>().join(" ")
         })
         .collect();
-    assert_eq!(
-        text,
+    // Each of the three devices of a bay makes a sum of its own.
+    let sums = |n: &str| {
         ["+1*S1/G1/P -1*S1/Load/P", "-1*S2/Load/P", "-1*S3/Load/P", "+1*S4/G2/P", "-1*S5/Load/P"]
-    );
+            .map(|sum| sum.replace("/P", &format!("/P{n}")))
+    };
+    assert_eq!(text, [sums(""), sums("2"), sums("3")].concat());
     assert!(injections.iter().all(|injection| injection.active.len() == injection.reactive.len()));
 }
 
