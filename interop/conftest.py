@@ -1,6 +1,10 @@
 """Fixtures of all interop tests."""
 
 import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
 
 import pytest
 
@@ -43,3 +47,25 @@ def plant(binary, tmp_path):
     made = product.Plant(tmp_path)
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module")
+def certificates():
+    """A CA with a certificate for either side; RSA, since the peer's TLS library wants it."""
+    if not shutil.which("openssl"):
+        pytest.skip("skipped: openssl is missing")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+
+        def openssl(*arguments):
+            subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=folder)
+
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "30",
+                "-subj", "/CN=Test CA", "-addext", "basicConstraints=critical,CA:TRUE")
+        for name in ["station", "centre"]:
+            openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+                    "-subj", f"/CN={name}")
+            (folder / "ext").write_text(f"subjectAltName=DNS:{name},IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
+            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                    "-out", f"{name}.pem", "-days", "30", "-extfile", "ext")
+        yield folder

@@ -366,8 +366,8 @@ class Plant:
     STANDARD = {"t0_s": 30.0, "t1_s": 15.0, "t2_s": 10.0, "t3_s": 20.0}
     TIMERS = {key: seconds / 5.0 for key, seconds in STANDARD.items()}
 
-    def __init__(self, folder, stations=None, extra="", timers=None):
-        """`stations` maps names to addresses for links that do not lead to the twin."""
+    def __init__(self, folder, stations=None, extra="", timers=None, tls=None):
+        """`stations` maps names to addresses for links that do not lead to the twin, `tls` to tables of their keys."""
         self.folder = folder
         self.port = free_ports(len(STATIONS) + 1)
         self.data = folder / "data"
@@ -383,6 +383,7 @@ class Plant:
             links += (
                 f'[[link]]\nname = "{name}"\n[link.protocol.iec104]\nendpoints = ["{address}"]\n'
                 f"common_address = {at + 1}\ncounters_every_s = 10.0\n{timers}\n"
+                f"{'tls = ' + tls[name] if name in (tls or {}) else ''}\n"
             )
         (folder / "centre.toml").write_text(
             f'name = "Test centre"\n[network]\nfile = "{NETWORK}"\n[data]\ndirectory = "data"\n'
@@ -415,6 +416,21 @@ class Plant:
         for process in (self.centre, self.twin_process):
             if process and process.alive():
                 process.kill()
+
+
+def c104_station_security(certificates, version):
+    """Mutual TLS of exactly that version for a c104 server, with the certificates of the fixture."""
+    import c104  # Everything else here does without it.
+
+    tls = c104.TransportSecurity(validate=True, only_known=False)
+    tls.set_ca_certificate(cert=str(certificates / "ca.pem"))
+    tls.set_certificate(cert=str(certificates / "station.pem"), key=str(certificates / "station.key"))
+    wanted = getattr(c104.TlsVersion, version)
+    tls.set_version(min=wanted, max=wanted)
+    if version == "TLS_1_2":
+        tls.set_ciphers(ciphers=[c104.TlsCipher.ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+                                 c104.TlsCipher.ECDHE_RSA_WITH_AES_128_GCM_SHA256])
+    return tls
 
 
 def utc(text):

@@ -11,10 +11,10 @@ import queue
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 
+import product
 import pytest
 
 c104 = pytest.importorskip("c104")
@@ -326,39 +326,9 @@ def test_our_centre_against_the_c104_server():
         server.stop()
 
 
-@pytest.fixture(scope="module")
-def certificates():
-    """A CA with a certificate for either side; RSA, since the peer's TLS library wants it."""
-    if not shutil.which("openssl"):
-        pytest.skip("skipped: openssl is missing")
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-
-        def openssl(*arguments):
-            subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=folder)
-
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "30",
-                "-subj", "/CN=Test CA", "-addext", "basicConstraints=critical,CA:TRUE")
-        for name in ["station", "centre"]:
-            openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
-                    "-subj", f"/CN={name}")
-            (folder / "ext").write_text(f"subjectAltName=DNS:{name},IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
-            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-                    "-out", f"{name}.pem", "-days", "30", "-extfile", "ext")
-        yield folder
-
-
 @pytest.mark.parametrize("version", ["TLS_1_2", "TLS_1_3"])
 def test_our_centre_against_the_c104_server_with_tls(certificates, version):
-    tls = c104.TransportSecurity(validate=True, only_known=False)
-    tls.set_ca_certificate(cert=str(certificates / "ca.pem"))
-    tls.set_certificate(cert=str(certificates / "station.pem"), key=str(certificates / "station.key"))
-    wanted = getattr(c104.TlsVersion, version)
-    tls.set_version(min=wanted, max=wanted)
-    if version == "TLS_1_2":
-        tls.set_ciphers(ciphers=[c104.TlsCipher.ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-                                 c104.TlsCipher.ECDHE_RSA_WITH_AES_128_GCM_SHA256])
-    server = Server(tls)
+    server = Server(product.c104_station_security(certificates, version))
     files = [str(certificates / name) for name in ["ca.pem", "centre.pem", "centre.key"]]
     master = Process("iec104_master", MASTER_POINTS, f"127.0.0.1:{server.port}", *files, "station")
     try:

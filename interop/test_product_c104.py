@@ -4,7 +4,9 @@ What the sessions themselves do against this peer is in `test_iec104_c104.py`; h
 gate, table and page stand behind them.
 """
 
+import csv
 import datetime
+import socket
 from types import SimpleNamespace
 
 import c104
@@ -15,65 +17,106 @@ from product import free_ports, wait_until
 OFF, ON = c104.Double.OFF, c104.Double.ON
 
 
-@pytest.fixture
-def rtu():
-    """Station S1 of the IEEE 14-bus grid as a c104 server: measured values, positions, one breaker to operate."""
-    port = free_ports(1)
-    server = c104.Server(ip="127.0.0.1", port=port, tick_rate_ms=50)
-    station = server.add_station(common_address=1)
-    side = SimpleNamespace(where=f"127.0.0.1:{port}", clocks=[], commands=[])
-    side.measured = {1001 + n: station.add_point(io_address=1001 + n, type=c104.Type.M_ME_NC_1) for n in range(7)}
-    for address, value in zip(side.measured, [139.9, 150.0, -20.0, 75.0, 3.0, 225.0, -17.0]):
-        side.measured[address].value = value
-    side.positions = {101 + n: station.add_point(io_address=101 + n, type=c104.Type.M_DP_TB_1) for n in range(6)}
-    for point in side.positions.values():
-        point.value = ON
+class Rtu:
+    """Station S2 of the IEEE 14-bus grid as a c104 server: all that the point list by rule says, one breaker to operate."""
 
-    def on_clock(server: c104.Server, ip: str, date_time: datetime.datetime) -> c104.ResponseState:
-        side.clocks.append(date_time)
+    COMMON_ADDRESS = 2
+
+    def __init__(self, tls=None):
+        port = free_ports(1)
+        self.where = f"127.0.0.1:{port}"
+        self.server = c104.Server(ip="127.0.0.1", port=port, tick_rate_ms=50, transport_security=tls)
+        self.station = self.server.add_station(common_address=self.COMMON_ADDRESS)
+        self.clocks, self.commands, self.points = [], [], {}
+        kinds = {"analog": (c104.Type.M_ME_NC_1, 10.0), "double": (c104.Type.M_DP_TB_1, ON), "counter": (c104.Type.M_IT_TB_1, 4711)}
+        for row in csv.DictReader(product.tieline("points", product.NETWORK).stdout.splitlines()):
+            if row["substation"] == "S2":
+                kind, value = kinds[row["kind"]]
+                point = self.station.add_point(io_address=int(row["address"].split("@")[1]), type=kind)
+                point.value = 137.9 if row["unit"] == "kV" else value
+                self.points[row["name"]] = point
+                if row["name"] == "S2/L1-2/CB":
+                    operated = int(row["control_address"].split("@")[1])
+        breaker = self.station.add_point(
+            io_address=operated, type=c104.Type.C_DC_NA_1, command_mode=c104.CommandMode.SELECT_AND_EXECUTE
+        )
+        breaker.on_receive(callable=self._command)
+        self.server.on_clock_sync(callable=self._clock)
+        self.server.start()
+
+    def _clock(self, server: c104.Server, ip: str, date_time: datetime.datetime) -> c104.ResponseState:
+        self.clocks.append(date_time)
         return c104.ResponseState.SUCCESS
 
-    def on_command(
-        point: c104.Point, previous_info: c104.Information, message: c104.IncomingMessage
+    def _command(
+        self, point: c104.Point, previous_info: c104.Information, message: c104.IncomingMessage
     ) -> c104.ResponseState:
-        side.commands.append(point.value)
+        self.commands.append(point.value)
         return c104.ResponseState.SUCCESS
 
-    server.on_clock_sync(callable=on_clock)
-    breaker = station.add_point(io_address=5104, type=c104.Type.C_DC_NA_1, command_mode=c104.CommandMode.SELECT_AND_EXECUTE)
-    breaker.on_receive(callable=on_command)
-    server.start()
-    yield side
-    server.stop()
+    def report(self, name, value):
+        self.points[name].value = value
+        assert self.points[name].transmit(cause=c104.Cot.SPONTANEOUS)
 
 
-def test_the_centre_runs_a_foreign_station(rtu, tmp_path, binary):
-    plant = product.Plant(tmp_path, stations={"S1": rtu.where})
+def check_foreign_station(rtu, plant):
+    """Everything that a centre does with a station: clock, interrogations, values, a command in two steps."""
+    plant.start_twin().start_centre()
+    link = lambda: next(s for s in plant.api.status()["sessions"] if s["name"] == "S2")
+    assert wait_until(lambda: link()["state"] == "up", 20.0), link()
+    assert rtu.clocks, "clock synchronisation"
+    values = {point["name"]: point for point in plant.api.points(substation="S2")}
+    assert abs(values["S2/V"]["value"] - 137.9) < 1e-4 and values["S2/V"]["quality"]["validity"] == "good"
+    assert values["S2/L1-2/CB"]["text"] == "closed"
+    # Counters come by counter interrogation only: after the start, and every ten seconds here.
+    counter = lambda: plant.api.point("S2/Load/E")
+    assert wait_until(lambda: counter()["value"] == 4711), counter()
+    assert counter()["quality"]["validity"] == "good" and not counter()["stale"]
+    rtu.points["S2/Load/E"].value = 4799
+    assert wait_until(lambda: counter()["value"] == 4799, 15.0), counter()
+    rtu.report("S2/V", 138.5)
+    assert wait_until(lambda: abs(plant.api.point("S2/V")["value"] - 138.5) < 1e-4)
+    # Select and execute reach the device; the symbol stays until the device reports the movement.
+    made = plant.api.command(plant.api.point("S2/L1-2/CB")["id"], 0, "interop")
+    assert made["state"] == "selected", made
+    plant.api.post(f"commands/{made['id']}/execute")
+    assert wait_until(lambda: rtu.commands == [OFF]), rtu.commands
+    state = lambda: plant.api.get(f"commands/{made['id']}")["state"]
+    assert wait_until(lambda: state() == "awaiting_return"), state()
+    assert plant.api.point("S2/L1-2/CB")["text"] == "closed"
+    rtu.report("S2/L1-2/CB", OFF)
+    assert wait_until(lambda: state() == "confirmed"), state()
+    assert plant.api.point("S2/L1-2/CB")["text"] == "open"
+    assert link()["state"] == "up" and link()["faults"] == 0, link()
+
+
+def run_with(rtu, folder, tls=None):
+    plant = product.Plant(folder, stations={"S2": rtu.where}, tls=tls)
     try:
-        plant.start_twin().start_centre()
-        link = lambda: next(s for s in plant.api.status()["sessions"] if s["name"] == "S1")["state"]
-        assert wait_until(lambda: link() == "up", 20.0), link()
-        assert rtu.clocks, "clock synchronisation"
-        values = {point["name"]: point for point in plant.api.points(substation="S1")}
-        assert abs(values["S1/V"]["value"] - 139.9) < 1e-4 and values["S1/V"]["quality"]["validity"] == "good"
-        assert values["S1/L1-2/CB"]["text"] == "closed"
-        rtu.measured[1001].value = 138.5
-        assert rtu.measured[1001].transmit(cause=c104.Cot.SPONTANEOUS)
-        assert wait_until(lambda: abs(plant.api.point("S1/V")["value"] - 138.5) < 1e-4)
-        # Select and execute reach the device; the symbol stays until the device reports the movement.
-        made = plant.api.command(plant.api.point("S1/L1-2/CB")["id"], 0, "interop")
-        assert made["state"] == "selected", made
-        plant.api.post(f"commands/{made['id']}/execute")
-        assert wait_until(lambda: rtu.commands == [OFF]), rtu.commands
-        state = lambda: plant.api.get(f"commands/{made['id']}")["state"]
-        assert wait_until(lambda: state() == "awaiting_return"), state()
-        assert plant.api.point("S1/L1-2/CB")["text"] == "closed"
-        rtu.positions[104].value = OFF
-        assert rtu.positions[104].transmit(cause=c104.Cot.SPONTANEOUS)
-        assert wait_until(lambda: state() == "confirmed"), state()
-        assert plant.api.point("S1/L1-2/CB")["text"] == "open"
+        check_foreign_station(rtu, plant)
     finally:
         plant.stop()
+        rtu.server.stop()
+
+
+def test_the_centre_runs_a_foreign_station(tmp_path, binary):
+    run_with(Rtu(), tmp_path)
+
+
+@pytest.mark.parametrize("version", ["TLS_1_2", "TLS_1_3"])
+def test_the_centre_runs_a_foreign_station_over_tls(tmp_path, binary, certificates, version):
+    tls = (f'{{ ca = "{certificates / "ca.pem"}", certificate = "{certificates / "centre.pem"}", '
+           f'key = "{certificates / "centre.key"}", server_name = "station" }}')
+    rtu = Rtu(product.c104_station_security(certificates, version))
+    # What passes on the wire begins as a TLS record; a plain centre gets nothing from this station.
+    with socket.create_connection(("127.0.0.1", int(rtu.where.split(":")[1])), timeout=5) as plain:
+        plain.sendall(bytes([0x68, 4, 0x07, 0, 0, 0]))
+        plain.settimeout(2)
+        try:
+            assert bytes([0x68, 4, 0x0B, 0, 0, 0]) not in plain.recv(64)
+        except OSError:
+            pass
+    run_with(rtu, tmp_path, {"S2": tls})
 
 
 @pytest.fixture
@@ -115,8 +158,8 @@ def test_a_foreign_client_reads_and_operates_a_station_of_the_twin(client, plant
     assert client.link.counter_interrogation(common_address=4)
     assert wait_until(lambda: any(cause == 37 for _, cause in kinds())), kinds()
     assert client.link.clock_sync(common_address=4)
-    # Spontaneous values with time tag: within the class of the instrument of the truth.
-    assert wait_until(lambda: voltage.value and abs(voltage.value / truth()["vm_kv"] - 1.0) < 0.011, 20.0), voltage.value
+    # Spontaneous values with time tag: within six deviations of the truth.
+    assert wait_until(lambda: voltage.value and abs(voltage.value / truth()["vm_kv"] - 1.0) < 0.06, 20.0), voltage.value
     before = lambda: next(tap for tap in plant.twin.truth()["taps"] if tap["name"].startswith("S4/T4-7"))["step"]
     step = before()
     raise_tap.value = c104.Step.HIGHER

@@ -12,7 +12,7 @@ import pytest
 import product
 from product import utc, wait_until
 
-# Promises of the issue at 1 % noise.
+# Promises of the issue at 1 % noise: one standard deviation of every reading.
 VM_PERCENT, VA_DEGREE = 0.2, 0.1
 CYCLES = 100
 GROSS_SIGMA = 20.0
@@ -94,22 +94,21 @@ def test_every_bus_is_right_in_every_cycle(watch):
     watch.check(estimates)
 
 
-# The injection of a bus with machine and load is one sum: both of its readings are named, because nothing tells them
-# apart. At S2 it stands beside flows with larger errors, there 20 deviations of one reading are no outlier.
-@pytest.mark.parametrize("point, sigma, partner", [
-    ("S4/V", GROSS_SIGMA, None), ("S2/L2-4/P", GROSS_SIGMA, None), ("S6/L6-13/Q", GROSS_SIGMA, None),
-    ("S9/Load/P", GROSS_SIGMA, None), ("S8/G5/Q", GROSS_SIGMA, None), ("S2/Load/P", 3 * GROSS_SIGMA, "S2/G2/P"),
+# S2 and S5 have small loads beside large flows, S2 a machine besides: there the other devices of the bay tell. That
+# every single reading is found is held by testsuite/tests/loop_on_virtual_time.rs.
+@pytest.mark.parametrize("point", [
+    "S4/V", "S2/L2-4/P", "S6/L6-13/Q", "S9/Load/P", "S8/G5/Q", "S2/Load/P", "S5/Load/Q3", "S9/T4-9/V2",
 ])
-def test_a_gross_error_is_found_named_and_removed(watch, point, sigma, partner):
+def test_a_gross_error_is_found_named_and_removed(watch, point):
     api = watch.demo.api
-    fault = watch.demo.twin.inject("bad_measurement", point, sigma=sigma)
+    fault = watch.demo.twin.inject("bad_measurement", point, sigma=GROSS_SIGMA)
     begin = now() + 1.5
     estimates = watch.await_cycles(5, begin)
     watch.demo.twin.clear(fault)
     for _, estimate in estimates:
         named = [bad["name"] for bad in estimate["bad_data"]]
-        assert {point, partner or point} <= set(named), f"{named} instead of {point}"
-    others = {bad["name"] for _, estimate in estimates for bad in estimate["bad_data"]} - {point, partner}
+        assert point in named, f"{named} instead of {point}"
+    others = {bad["name"] for _, estimate in estimates for bad in estimate["bad_data"]} - {point}
     print(f"\n{point}: residuals {[round(bad['normalised_residual'], 1) for bad in estimates[0][1]['bad_data']]}"
           f"{', named beside it: ' + ' '.join(others) if others else ''}")
     watch.check(estimates)
