@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use timebase::{Civil, Mono, Now, Utc, UtcStamp, Zone};
 
-/// Largest limit of error of the instruments.
+/// Largest standard deviation of a reading.
 const MAX_NOISE_PERCENT: f64 = 50.0;
 /// Fastest course of the day.
 const MAX_TIME_SCALE: f64 = 86_400.0;

@@ -145,6 +145,31 @@ fn a_gross_error_of_20_sigma_on_any_reading_is_named_and_removed() {
     assert_eq!(found, 14 + 9 * 56 + 6 - 15 - 3);
 }
 
+/// A limit that a healthy meter passes by chance is an alarm a day. Beyond five deviations is once in 3.5 million.
+#[test]
+fn no_busbar_comes_near_its_limits_within_a_day() {
+    let (network, _) = exchange::read_network(IEEE_14.as_bytes(), ExpandOptions::default()).unwrap();
+    let points = Arc::new(plan(&network, PlanOptions::default()).unwrap());
+    let mut now = Now { mono: Mono::ZERO, utc: Utc::from_micros(1_795_435_200_000_000) };
+    // A quarter of an hour each second.
+    let options =
+        TwinOptions { seed: 1, noise_percent: 1.0, start: now.utc, time_scale: 900.0, zone: Zone::UTC };
+    let mut twin = Twin::new(network.clone(), Arc::clone(&points), options).unwrap();
+    let mut nearest = f64::INFINITY;
+    for _ in 0..96 {
+        now = now.advanced(Duration::from_secs(1));
+        twin.step(now);
+        for place in &twin.truth().substations {
+            let limits = points[points.named(&format!("{}/V", place.name)).unwrap()].limits;
+            let kilovolts = place.vm_kv.unwrap();
+            let distance = (limits.high.unwrap() - kilovolts).min(kilovolts - limits.low.unwrap());
+            nearest = nearest.min(distance / (0.01 * kilovolts));
+        }
+    }
+    println!("{nearest:.2} deviations");
+    assert!(nearest > 5.0, "{nearest} deviations");
+}
+
 #[test]
 fn an_opened_line_end_changes_the_topology_in_the_next_cycle() {
     let mut bench = Loop::new(3);

@@ -27,7 +27,7 @@ pub(crate) struct TwinConfig {
     /// Seed of everything random; the same seed gives the same history.
     #[serde(default = "default_seed")]
     pub(crate) seed: u64,
-    /// Accuracy class of the instruments: limit of error in percent of the reading.
+    /// Standard deviation of every reading, in percent of the value.
     #[serde(default = "default_noise")]
     pub(crate) noise_percent: f64,
     /// How much faster than the clock the simulated day goes.
