@@ -26,7 +26,8 @@ pub(crate) fn files_except(folder: &Path, skip: &[&str]) -> Result<Vec<PathBuf>>
             let entry = entry?;
             let kind = entry.file_type()?;
             let name = entry.file_name();
-            if kind.is_file() {
+            // In a linked worktree `.git` is a file.
+            if kind.is_file() && name != ".git" {
                 found.push(entry.path());
             } else if kind.is_dir() && !skip.iter().any(|skipped| name == *skipped) {
                 open.push(entry.path());

@@ -103,44 +103,25 @@ fn exposition(status: &StatusView) -> String {
     // Exact up to 2^53, which counters of samples do not reach.
     let count = |value: u64| value as f64;
     let size = |value: usize| value as f64;
-    gauge(
-        "samples_received_total",
-        "counter",
-        "Samples that came out of the sessions at the sockets.",
-        count(status.counters.received),
-    );
-    gauge(
-        "samples_waiting",
-        "gauge",
-        "Samples on their way to the point table.",
-        count(status.counters.waiting),
-    );
-    gauge(
-        "samples_processed_total",
-        "counter",
-        "Samples applied to the point table.",
-        count(status.counters.processed),
-    );
-    gauge("samples_shed_total", "counter", "Samples dropped on purpose.", count(status.counters.shed));
-    gauge(
-        "changes_shed_total",
-        "counter",
-        "Changes that the historian did not take.",
-        count(status.counters.changes_shed),
-    );
-    gauge(
-        "changes_recorded_total",
-        "counter",
-        "Changes handed to the historian.",
-        count(status.counters.changed),
-    );
-    gauge(
-        "changes_stored_total",
-        "counter",
-        "Changes durable in the historian.",
-        count(status.counters.stored),
-    );
-    gauge("values_served_total", "counter", "Point values handed to clients.", count(status.counters.served));
+    let counters = &status.counters;
+    for (name, kind, help, value) in [
+        (
+            "samples_received_total",
+            "counter",
+            "Samples that came out of the sessions at the sockets.",
+            counters.received,
+        ),
+        ("samples_waiting", "gauge", "Samples on their way to the point table.", counters.waiting),
+        ("samples_processed_total", "counter", "Samples applied to the point table.", counters.processed),
+        ("samples_shed_total", "counter", "Samples dropped on purpose.", counters.shed),
+        ("changes_recorded_total", "counter", "Changes handed to the historian.", counters.changed),
+        ("changes_stored_total", "counter", "Changes durable in the historian.", counters.stored),
+        ("changes_shed_total", "counter", "Changes that the historian did not take.", counters.changes_shed),
+        ("values_served_total", "counter", "Point values handed to clients.", counters.served),
+        ("cycle", "counter", "Process images frozen.", status.cycle),
+    ] {
+        gauge(name, kind, help, count(value));
+    }
     gauge("points", "gauge", "Configured points.", size(status.points.total));
     gauge("points_good", "gauge", "Points that are good and fresh.", size(status.points.good));
     gauge("points_stale", "gauge", "Points that are stale.", size(status.points.stale));
@@ -162,6 +143,5 @@ fn exposition(status: &StatusView) -> String {
         "Age of the last state estimate.",
         status.estimation.age_s.unwrap_or(f64::NAN),
     );
-    gauge("cycle", "counter", "Process images frozen.", count(status.cycle));
     text
 }
