@@ -38,35 +38,54 @@ impl<'a> SharedFactor<'a> {
     /// The first half of a solve: `L⁻¹ x`.
     #[inline(always)]
     pub fn forward<S: Simd>(self, simd: S, x: &mut [LanePair<S>]) {
-        let pattern = self.lu.pattern();
-        let (row_ptr, diagonal, col) = (pattern.row_ptr(), pattern.diagonal(), pattern.columns());
-        let values = self.lu.blocks();
-        for i in 0..diagonal.len() {
-            let range = row_ptr[i] as usize..diagonal[i] as usize;
-            let (left, right) = x.split_at_mut(i);
-            let mut sums = Sums::new(simd, right[0]);
-            for (l, &k) in values[range.clone()].iter().zip(&col[range]) {
-                sums.subtract(simd, l, &left[k as usize]);
-            }
-            right[0] = sums.total(simd);
+        for i in 0..x.len() {
+            x[i] = self.forward_row(simd, i, x[i], x);
         }
     }
 
     /// The second half of a solve: `U⁻¹ x`.
     #[inline(always)]
     pub fn backward<S: Simd>(self, simd: S, x: &mut [LanePair<S>]) {
-        let pattern = self.lu.pattern();
-        let (row_ptr, diagonal, col) = (pattern.row_ptr(), pattern.diagonal(), pattern.columns());
-        let values = self.lu.blocks();
-        for i in (0..diagonal.len()).rev() {
-            let range = diagonal[i] as usize + 1..row_ptr[i + 1] as usize;
-            let mut sums = Sums::new(simd, x[i]);
-            // From the far end: the nearest column was solved last, so it is waited for last.
-            for (u, &j) in values[range.clone()].iter().zip(&col[range]).rev() {
-                sums.subtract(simd, u, &x[j as usize]);
-            }
-            x[i] = apply_shared(simd, &self.lu.inverse[i], &sums.total(simd));
+        for i in (0..x.len()).rev() {
+            x[i] = self.backward_row(simd, i, x[i], x);
         }
+    }
+
+    /// One row of `L⁻¹ x`: `start` is the right-hand side there, `x` is solved in the rows before.
+    #[inline(always)]
+    pub fn forward_row<S: Simd>(
+        self,
+        simd: S,
+        i: usize,
+        start: LanePair<S>,
+        x: &[LanePair<S>],
+    ) -> LanePair<S> {
+        let pattern = self.lu.pattern();
+        let range = pattern.row_ptr()[i] as usize..pattern.diagonal()[i] as usize;
+        let mut sums = Sums::new(simd, start);
+        for (l, &k) in self.lu.blocks()[range.clone()].iter().zip(&pattern.columns()[range]) {
+            sums.subtract(simd, l, &x[k as usize]);
+        }
+        sums.total(simd)
+    }
+
+    /// One row of `U⁻¹ x`: `start` is the right-hand side there, `x` is solved in the rows behind.
+    #[inline(always)]
+    pub fn backward_row<S: Simd>(
+        self,
+        simd: S,
+        i: usize,
+        start: LanePair<S>,
+        x: &[LanePair<S>],
+    ) -> LanePair<S> {
+        let pattern = self.lu.pattern();
+        let range = pattern.diagonal()[i] as usize + 1..pattern.row_ptr()[i + 1] as usize;
+        let mut sums = Sums::new(simd, start);
+        // From the far end: the nearest column was solved last, so it is waited for last.
+        for (u, &j) in self.lu.blocks()[range.clone()].iter().zip(&pattern.columns()[range]).rev() {
+            sums.subtract(simd, u, &x[j as usize]);
+        }
+        apply_shared(simd, &self.lu.inverse[i], &sums.total(simd))
     }
 }
 

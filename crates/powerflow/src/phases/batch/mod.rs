@@ -8,6 +8,7 @@
 mod lanes;
 mod response;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use topology::phases::{GROUND, PhaseGrid, ShuntBranch};
 
 use super::{PhaseOptions, PhaseSolution, PhaseSolver, PhaseStart};
 use crate::batch::progress::{Limits, Progress};
-use lanes::{PhaseLanes, Tap};
+use lanes::{PhaseLanes, Row, Tap};
 use response::{Loads, Response};
 
 /// Steps in lanes before the full solver takes over.
@@ -100,7 +101,7 @@ impl PhaseBatch {
         let (n, lanes) = (self.grid.nodes.len(), width());
         let powers: Vec<Complex> = self.grid.branches.iter().map(ShuntBranch::power_va).collect();
         PhaseWorker {
-            power: LaneVec::new(2 * lanes * powers.len()),
+            power: LaneVec::new(2 * lanes * self.lanes.as_ref().map_or(0, |shared| shared.taps.len())),
             v: LaneVec::new(2 * lanes * n),
             b: LaneVec::new(2 * lanes * n),
             p_w: powers.iter().map(|s| s.re).collect::<Vec<_>>().repeat(lanes),
@@ -184,20 +185,27 @@ fn build(grid: &PhaseGrid, base: &PhaseSolution, fed: &[u32]) -> (Vec<u32>, Opti
     let position: Vec<u32> = (0u32..).take(grid.nodes.len()).map(place).collect();
     let mut stamps = Stamps { lu: BlockLu::new(Arc::clone(&pattern)) };
     stamps.elements(grid, &place);
-    let mut base_v = vec![[0.0; 2]; fed.len()];
-    let mut inverse_square = vec![1.0; fed.len()];
+    let injected = injected(grid, &place);
+    let empty = Row { injected: [0.0; 2], base: [0.0; 2], inverse_square: 1.0, tap_end: 0 };
+    let mut rows = vec![empty; fed.len()];
     for (node, &at) in position.iter().enumerate().filter(|(_, at)| **at != GROUND) {
         let v = base.v[node];
-        base_v[at as usize] = [v.re, v.im];
         let nominal = grid.base_v(node as u32);
         let nominal = if nominal.is_finite() { nominal } else { v.abs().max(f64::MIN_POSITIVE) };
-        inverse_square[at as usize] = 1.0 / (nominal * nominal);
+        let row = &mut rows[at as usize];
+        row.base = [v.re, v.im];
+        row.inverse_square = 1.0 / (nominal * nominal);
+        row.injected = injected.get(&at).map_or([0.0; 2], |current| [current.re, current.im]);
     }
     let taps = stamps.taps(grid, base, &place);
-    let injected = injected(grid, &place);
+    let mut end = 0;
+    for (at, row) in (0u32..).zip(&mut rows) {
+        end += taps[end..].iter().take_while(|(own, _)| *own == at).count();
+        row.tap_end = end as u32;
+    }
+    let taps = taps.into_iter().map(|(_, tap)| tap).collect();
     let usable = stamps.lu.factor().is_ok();
-    let lanes = PhaseLanes { lu: stamps.lu, injected, taps, base: base_v, inverse_square };
-    (position, usable.then_some(lanes))
+    (position, usable.then_some(PhaseLanes { lu: stamps.lu, rows, taps }))
 }
 
 /// Writes blocks of `A`.
@@ -227,38 +235,37 @@ impl Stamps {
         }
     }
 
-    fn taps(&mut self, grid: &PhaseGrid, base: &PhaseSolution, place: &impl Fn(u32) -> u32) -> Vec<Tap> {
+    /// Adds the slopes, and returns the taps with the position of the end that sees them, by that position.
+    fn taps(
+        &mut self,
+        grid: &PhaseGrid,
+        base: &PhaseSolution,
+        place: &impl Fn(u32) -> u32,
+    ) -> Vec<(u32, Tap)> {
         let at = |node: u32| if node == GROUND { Complex::ZERO } else { base.v[node as usize] };
         let mut taps = Vec::with_capacity(grid.branches.len());
         for (index, branch) in (0u32..).zip(&grid.branches) {
-            // `i` is odd in the voltage across, so a branch whose first end is ground is turned round.
-            let (from, to) =
-                if branch.from == GROUND { (branch.to, branch.from) } else { (branch.from, branch.to) };
-            let (from_at, to_at) = (
-                if from == GROUND { GROUND } else { place(from) },
-                if to == GROUND { GROUND } else { place(to) },
-            );
-            if from_at == GROUND {
+            let ends = [branch.from, branch.to].map(|node| if node == GROUND { GROUND } else { place(node) });
+            // A branch between nodes without a source has no voltage.
+            if ends == [GROUND; 2] {
                 continue;
             }
-            let (a, b) = branch.derivatives(at(from) - at(to));
+            let (a, b) = branch.derivatives(at(branch.from) - at(branch.to));
             let slope = [a.re + b.re, b.im - a.im, a.im + b.im, a.re - b.re];
-            let negative = slope.map(|x| -x);
-            self.add(from_at, from_at, slope);
-            self.add(to_at, to_at, slope);
-            self.add(from_at, to_at, negative);
-            self.add(to_at, from_at, negative);
-            let response = Response::of(branch);
-            taps.push(Tap { branch: index, from: from_at, to: to_at, slope, response });
+            // The current is odd in the voltage across, so both ends see the same tap.
+            for [own, other] in [ends, [ends[1], ends[0]]].into_iter().filter(|ends| ends[0] != GROUND) {
+                self.add(own, own, slope);
+                self.add(own, other, slope.map(|x| -x));
+                taps.push((own, Tap { branch: index, other, slope, response: Response::of(branch) }));
+            }
         }
-        // Neighbours in the order of elimination are neighbours in memory.
-        taps.sort_by_key(|tap| tap.from);
+        taps.sort_by_key(|(own, _)| *own);
         taps
     }
 }
 
-fn injected(grid: &PhaseGrid, place: &impl Fn(u32) -> u32) -> Vec<(u32, [f64; 2])> {
-    let mut sum = std::collections::BTreeMap::<u32, Complex>::new();
+fn injected(grid: &PhaseGrid, place: &impl Fn(u32) -> u32) -> BTreeMap<u32, Complex> {
+    let mut sum = BTreeMap::new();
     for source in &grid.sources {
         let element = &grid.elements[source.element as usize];
         let (nodes, y) = (grid.nodes_of(element), grid.values_of(element));
@@ -270,7 +277,7 @@ fn injected(grid: &PhaseGrid, place: &impl Fn(u32) -> u32) -> Vec<(u32, [f64; 2]
             }
         }
     }
-    sum.into_iter().map(|(at, current)| (at, [current.re, current.im])).collect()
+    sum
 }
 
 /// A block of scenarios, to be dispatched.
