@@ -26,6 +26,7 @@
 
 mod fixed_point;
 mod flows;
+mod newton;
 mod solver;
 mod system;
 
