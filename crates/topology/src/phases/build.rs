@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::branch::{Owner, Response, ShuntBranch};
 use super::grid::{CapacitorSteps, Element, ElementKind, GROUND, PhaseBus, PhaseGrid, PhaseNode, Source};
 use super::transformer::TransformerWindings;
-use super::{nominal, stamp};
+use super::{control, nominal, stamp};
 use crate::index;
 
 /// Why there is no calculation model.
@@ -44,7 +44,9 @@ pub fn build(network: &DistributionNetwork) -> Result<PhaseGrid, PhaseGridError>
     builder.capacitors(network);
     builder.reactors(network)?;
     builder.loads(network);
-    Ok(builder.grid)
+    let mut grid = builder.grid;
+    (grid.tap_controls, grid.bank_controls) = control::resolve(&grid, network);
+    Ok(grid)
 }
 
 struct Builder {
@@ -79,6 +81,8 @@ impl Builder {
                 branches: Vec::new(),
                 transformers: Vec::new(),
                 capacitors: Vec::new(),
+                tap_controls: Vec::new(),
+                bank_controls: Vec::new(),
             },
         }
     }
