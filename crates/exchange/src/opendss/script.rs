@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use model::distribution::EarthReturn;
 use model::{Diagnostic, DiagnosticKind};
 
 use super::class::{Class, ClassName};
@@ -49,8 +50,9 @@ pub(super) struct Object {
     pub(super) enabled: bool,
     /// Ends that are open: terminal from 1, conductor from 1 or 0 for all.
     pub(super) open: Vec<(u8, u8)>,
-    /// `set voltagebases` etc. in force when it was made.
+    /// Base frequency and earth model that were set when it was made.
     pub(super) base_frequency_hz: f64,
+    pub(super) earth_return: EarthReturn,
 }
 
 /// What the options of `set` say.
@@ -62,7 +64,7 @@ pub(super) struct Options {
     pub(super) generator_multiplier: f64,
     pub(super) controls_off: bool,
     pub(super) max_control_rounds: u32,
-    pub(super) deri: bool,
+    pub(super) earth_return: EarthReturn,
 }
 
 impl Default for Options {
@@ -74,7 +76,7 @@ impl Default for Options {
             generator_multiplier: 1.0,
             controls_off: false,
             max_control_rounds: 10,
-            deri: true,
+            earth_return: EarthReturn::Deri,
         }
     }
 }
@@ -373,6 +375,7 @@ impl Script {
             enabled: true,
             open: Vec::new(),
             base_frequency_hz: self.options.base_frequency_hz,
+            earth_return: self.options.earth_return,
         });
         self.active = Some(at);
     }
@@ -526,7 +529,7 @@ impl Script {
                 "controlmode" => {
                     self.options.controls_off = param.value.to_ascii_lowercase().starts_with("of");
                 }
-                "earthmodel" => self.options.deri = param.value.to_ascii_lowercase().starts_with('d'),
+                "earthmodel" => self.options.earth_return = earth_return(&param.value),
                 name if name.len() >= 4 && "voltagebases".starts_with(name) => {
                     self.options.voltage_bases_kv = lex::numbers(&param.value).ok_or_else(wrong)?;
                 }
@@ -656,6 +659,15 @@ fn command(word: &str) -> Command {
         return command;
     }
     if IGNORED.iter().any(|name| name.starts_with(&word)) { Command::Ignored } else { Command::Unknown }
+}
+
+/// The earth model of a name.
+pub(super) fn earth_return(name: &str) -> EarthReturn {
+    match name.to_ascii_lowercase().chars().next() {
+        Some('c') => EarthReturn::ModifiedCarson,
+        Some('f') => EarthReturn::Carson,
+        Some(_) | None => EarthReturn::Deri,
+    }
 }
 
 fn folder_of(path: &str) -> &str {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DistributionNetwork, MonitoredEnd, Terminal};
+use super::{DistributionNetwork, LineImpedance, MonitoredEnd, Terminal};
 
 /// Why a network was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,12 +87,7 @@ impl DistributionNetwork {
             for terminal in &line.terminals {
                 self.terminal(name, terminal, n)?;
             }
-            for row in 0..n {
-                for col in 0..n {
-                    finite(name, &line.impedance.series_ohm(row, col, n))?;
-                    finite(name, &[line.impedance.charging_s(row, col, n)])?;
-                }
-            }
+            self.check_impedance(name, &line.impedance, n)?;
         }
         for reactor in &self.reactors {
             let (name, n) = (&*reactor.name, reactor.terminals[0].conductors.len());
@@ -105,6 +100,22 @@ impl DistributionNetwork {
             finite(name, &reactor.x_ohm)?;
         }
         Ok(())
+    }
+
+    fn check_impedance(&self, name: &str, impedance: &LineImpedance, n: usize) -> Checked {
+        match impedance {
+            LineImpedance::Geometry(geometry) => {
+                require(geometry.wires.len() >= n, name, "fewer wires than conductors")?;
+                finite(name, &[geometry.length_m, geometry.earth_resistivity_ohm_m])
+            }
+            LineImpedance::Phase { .. } | LineImpedance::Sequence { .. } => {
+                let (z, b) = impedance.matrices(n).unwrap_or_default();
+                let full = z.len() == n * n && b.len() == n * n;
+                require(full, name, "the matrices do not have a row and a column per conductor")?;
+                finite(name, &z.concat())?;
+                finite(name, &b)
+            }
+        }
     }
 
     fn check_transformers(&self) -> Checked {

@@ -1,6 +1,6 @@
 //! Lines and cables.
 
-use super::Terminal;
+use super::{LineGeometry, Terminal};
 
 /// A line or cable of one build, or a switch.
 #[doc(alias = "ACLineSegment")]
@@ -41,27 +41,27 @@ pub enum LineImpedance {
         /// Positive- and zero-sequence charging susceptance.
         b_s: [f64; 2],
     },
+    /// From the cross-section of the line.
+    Geometry(LineGeometry),
 }
 
 impl LineImpedance {
-    /// Series resistance and reactance between two of the conductors.
-    pub fn series_ohm(&self, row: usize, col: usize, conductors: usize) -> [f64; 2] {
+    /// Series resistance and reactance, row by row, and charging susceptance (negative off the diagonal) of the whole
+    /// length; `None` where they follow from geometry.
+    pub fn matrices(&self, conductors: usize) -> Option<(Vec<[f64; 2]>, Vec<f64>)> {
         match self {
-            Self::Phase { r_ohm, x_ohm, .. } => {
-                [r_ohm[row * conductors + col], x_ohm[row * conductors + col]]
+            Self::Phase { r_ohm, x_ohm, b_s } => {
+                Some((r_ohm.iter().zip(x_ohm).map(|(&r, &x)| [r, x]).collect(), b_s.clone()))
             }
-            Self::Sequence { z1_ohm, z0_ohm, .. } => {
-                let part = |k: usize| of_sequence(z1_ohm[k], z0_ohm[k], row == col);
-                [part(0), part(1)]
+            Self::Sequence { z1_ohm, z0_ohm, b_s } => {
+                let cells = (0..conductors * conductors).map(|at| at / conductors == at % conductors);
+                let part = |k: usize, own: bool| of_sequence(z1_ohm[k], z0_ohm[k], own);
+                Some((
+                    cells.clone().map(|own| [part(0, own), part(1, own)]).collect(),
+                    cells.map(|own| of_sequence(b_s[0], b_s[1], own)).collect(),
+                ))
             }
-        }
-    }
-
-    /// Charging susceptance between two of the conductors (negative off the diagonal), for the whole length.
-    pub fn charging_s(&self, row: usize, col: usize, conductors: usize) -> f64 {
-        match self {
-            Self::Phase { b_s, .. } => b_s[row * conductors + col],
-            Self::Sequence { b_s, .. } => of_sequence(b_s[0], b_s[1], row == col),
+            Self::Geometry(_) => None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod control;
 mod equipment;
 mod injection;
 mod line;
+mod wire;
 
 pub use check::DistributionError;
 pub use control::{
@@ -25,6 +26,7 @@ pub use injection::{
     ShuntConnection, VoltageRange,
 };
 pub use line::{AcLineSegment, LineImpedance};
+pub use wire::{CableInfo, EarthReturn, LineGeometry, WireInfo, WireKind, WirePosition};
 
 /// A conductor at a node: 0 is ground, 1 to 3 are the phases A, B, C, 4 is by habit the neutral; more are allowed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

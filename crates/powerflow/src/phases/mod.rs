@@ -22,13 +22,17 @@
 //! step in residual form has confirmed it, which also removes the rounding of stiff parts. What is not solved is NaN.
 //!
 //! - `system`: numbers and order of the unknowns, `Y'` on a fixed pattern. `fixed_point`, `newton`: the methods.
-//! - [`PhaseSolver`]: all of it, with its memory. `flows`: currents and powers of equipment.
+//! - [`PhaseSolver`]: all of it, with its memory. [`solve_controlled`]: with taps and capacitors that move.
+//! - `flows`: currents and powers of equipment.
 
 pub mod batch;
+mod control;
 mod fixed_point;
 mod flows;
+mod newton;
 mod solver;
 mod system;
 
+pub use control::{ControlOutcome, solve_controlled};
 pub use flows::{EndFlow, element_flow, source_power};
 pub use solver::{Method, PhaseOptions, PhaseOutcome, PhaseReason, PhaseSolution, PhaseSolver, PhaseStart};

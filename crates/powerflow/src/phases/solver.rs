@@ -4,14 +4,15 @@ use sparse::complex::{Complex, Unusable};
 use topology::phases::PhaseGrid;
 
 use super::fixed_point::{self, State, worse};
+use super::newton::{self, Newton, Step};
 use super::system::{NOT_FED, System};
 
-/// Iterations after which a fixed point that contracts badly is given up.
-const PATIENCE: usize = 6;
-/// Contraction per iteration that counts as bad.
-const BAD_CONTRACTION: f64 = 0.7;
+/// Iterations with one linear part of the loads, at least, before it is taken anew.
+const LINEARISE_AFTER: usize = 5;
+/// Factor of contraction above which it is taken anew.
+const SLOW: f64 = 0.35;
 /// Steps in residual form at the end, at most.
-const MAX_CORRECTIONS: usize = 3;
+const MAX_CORRECTIONS: usize = 5;
 
 /// Which method solves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -21,6 +22,8 @@ pub enum Method {
     Automatic,
     /// The fixed point only.
     FixedPoint,
+    /// Newton only.
+    Newton,
 }
 
 /// How to solve.
@@ -110,9 +113,12 @@ pub struct PhaseSolver {
     residual: Vec<Complex>,
     usable: Result<(), Unusable>,
     started: bool,
+    newton: Option<Box<Newton>>,
     iterations: usize,
     settled: bool,
     floating: bool,
+    /// Settled as far as rounding lets it.
+    noise: bool,
 }
 
 impl PhaseSolver {
@@ -126,9 +132,11 @@ impl PhaseSolver {
             system,
             usable: Ok(()),
             started: false,
+            newton: None,
             iterations: 0,
             settled: false,
             floating: false,
+            noise: false,
         };
         solver.usable = solver.system.factor(grid);
         solver
@@ -159,6 +167,7 @@ impl PhaseSolver {
     pub fn run(&mut self, grid: &PhaseGrid, options: &PhaseOptions, start: PhaseStart) -> bool {
         self.iterations = 0;
         self.settled = false;
+        self.noise = false;
         self.floating = self.usable.is_err();
         if self.floating {
             self.started = false;
@@ -167,7 +176,14 @@ impl PhaseSolver {
         if start == PhaseStart::NoLoad || !self.started {
             self.start();
         }
-        self.settled = self.iterate(grid, options) && self.confirm(grid, options);
+        self.settled = match options.method {
+            Method::FixedPoint => self.iterate(grid, options) && self.confirm(grid, options),
+            Method::Newton => self.newton(grid, options),
+            Method::Automatic => {
+                let settled = self.iterate(grid, options) && self.confirm(grid, options);
+                settled || self.newton_from_no_load(grid, options)
+            }
+        };
         self.started = self.settled;
         self.settled
     }
@@ -202,29 +218,77 @@ impl PhaseSolver {
 
     fn iterate(&mut self, grid: &PhaseGrid, options: &PhaseOptions) -> bool {
         let goal = options.tolerance_pu * options.tolerance_pu;
-        let mut before = f64::INFINITY;
+        self.state.restart();
+        let mut since = 0;
         while self.iterations < options.max_iterations {
             self.iterations += 1;
-            let change = fixed_point::step(&self.system, grid, &mut self.state);
+            since += 1;
+            let change = fixed_point::step(&self.system, grid, &mut self.state, goal);
             if change <= goal {
                 return true;
             }
             if !change.is_finite() {
                 return false;
             }
-            let bad = change > before * BAD_CONTRACTION * BAD_CONTRACTION;
-            if bad && self.iterations > PATIENCE && options.method == Method::Automatic {
+            if since >= LINEARISE_AFTER && self.state.rho() > SLOW {
+                self.usable = self.system.linearise(grid, &self.state.v);
+                if self.usable.is_err() {
+                    return false;
+                }
+                self.state.restart();
+                since = 0;
+            }
+        }
+        false
+    }
+
+    fn newton_from_no_load(&mut self, grid: &PhaseGrid, options: &PhaseOptions) -> bool {
+        if self.usable.is_err() {
+            return false;
+        }
+        self.start();
+        self.newton(grid, options)
+    }
+
+    fn newton(&mut self, grid: &PhaseGrid, options: &PhaseOptions) -> bool {
+        let goal = options.tolerance_pu * options.tolerance_pu;
+        let mut method = self.newton.take().unwrap_or_else(|| Box::new(Newton::new(&self.system)));
+        let mut settled = false;
+        for _ in 0..newton::MAX_STEPS {
+            self.iterations += 1;
+            match method.step(&self.system, grid, &mut self.state.v, &mut self.residual) {
+                Step::Full(change) => settled = change <= goal,
+                Step::Shortened => {}
+                Step::Stuck => break,
+            }
+            if settled {
+                break;
+            }
+        }
+        self.newton = Some(method);
+        self.noise = settled;
+        settled
+    }
+
+    fn confirm(&mut self, grid: &PhaseGrid, options: &PhaseOptions) -> bool {
+        let goal = options.tolerance_pu * options.tolerance_pu;
+        let mut before = f64::INFINITY;
+        for _ in 0..MAX_CORRECTIONS {
+            let change = fixed_point::correct(&self.system, grid, &mut self.state, &mut self.residual);
+            if change <= goal {
+                return true;
+            }
+            // A change that does not shrink any more, from residuals that are rounding, is noise.
+            if change.is_finite() && fixed_point::is_rounding(&self.system, &self.state.v, &self.residual) {
+                self.noise = true;
+                return true;
+            }
+            if !(change < before) {
                 return false;
             }
             before = change;
         }
         false
-    }
-
-    fn confirm(&mut self, grid: &PhaseGrid, options: &PhaseOptions) -> bool {
-        let goal = options.tolerance_pu * options.tolerance_pu;
-        (0..MAX_CORRECTIONS)
-            .any(|_| fixed_point::correct(&self.system, grid, &mut self.state, &mut self.residual) <= goal)
     }
 
     /// Voltages by node and the outcome of each island of the last run.
@@ -274,7 +338,7 @@ impl PhaseSolver {
                 change_pu: f64::NAN,
             };
         }
-        if moved.1 <= options.tolerance_pu && worst.1.is_finite() {
+        if (self.noise || moved.1 <= options.tolerance_pu) && worst.1.is_finite() {
             return PhaseOutcome::Solved { iterations, worst: worst.0, mismatch_va: worst.1 };
         }
         PhaseOutcome::Stopped {

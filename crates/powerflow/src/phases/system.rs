@@ -61,6 +61,9 @@ impl System {
             row_of[node as usize] = row;
         }
         let mut made = Self::placed(grid, row_of, node_of);
+        for (linear, branch) in made.linear.iter_mut().zip(&grid.branches) {
+            *linear = branch.linear_part();
+        }
         made.refresh_islands(grid);
         made
     }
@@ -160,14 +163,22 @@ impl System {
         self.ldl.factor(&self.matrix)
     }
 
+    /// Takes the linear part of loads at present voltages, ground behind the last, into the matrix: at nominal voltage
+    /// a load that has become an impedance still is power.
+    pub(super) fn linearise(&mut self, grid: &PhaseGrid, v: &[Complex]) -> Result<(), Unusable> {
+        for ((linear, branch), rows) in self.linear.iter_mut().zip(&grid.branches).zip(&self.rows) {
+            *linear = branch.derivatives(v[rows.from as usize] - v[rows.to as usize]).0;
+        }
+        self.factor(grid)
+    }
+
     fn fill(&mut self, grid: &PhaseGrid) {
         self.matrix.clear();
         let values = self.matrix.values_mut();
         for stamp in &self.stamps {
             values[stamp.slot as usize] += grid.admittance_s[stamp.value as usize];
         }
-        for ((branch, slots), linear) in grid.branches.iter().zip(&self.branch_slots).zip(&mut self.linear) {
-            *linear = branch.linear_part();
+        for (slots, linear) in self.branch_slots.iter().zip(&self.linear) {
             if *linear != Complex::ZERO {
                 for (slot, y) in slots.iter().zip([*linear, *linear, -*linear]) {
                     if *slot != NOT_FED {

@@ -12,11 +12,12 @@ use thiserror::Error;
 use super::branch::{Owner, Response, ShuntBranch};
 use super::grid::{CapacitorSteps, Element, ElementKind, GROUND, PhaseBus, PhaseGrid, PhaseNode, Source};
 use super::transformer::TransformerWindings;
-use super::{nominal, stamp};
+use super::{control, nominal, stamp};
 use crate::index;
+use crate::wires::WireFault;
 
 /// Why there is no calculation model.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, PartialEq, Debug, Error)]
 pub enum PhaseGridError {
     /// The network breaks its own rules.
     #[error(transparent)]
@@ -26,6 +27,14 @@ pub enum PhaseGridError {
     Singular {
         /// Name of the element.
         element: String,
+    },
+    /// A cross-section that no line can have.
+    #[error("{element}: {fault}")]
+    Wires {
+        /// Name of the element.
+        element: String,
+        /// What is wrong.
+        fault: WireFault,
     },
 }
 
@@ -44,7 +53,9 @@ pub fn build(network: &DistributionNetwork) -> Result<PhaseGrid, PhaseGridError>
     builder.capacitors(network);
     builder.reactors(network)?;
     builder.loads(network);
-    Ok(builder.grid)
+    let mut grid = builder.grid;
+    (grid.tap_controls, grid.bank_controls) = control::resolve(&grid, network);
+    Ok(grid)
 }
 
 struct Builder {
@@ -79,6 +90,8 @@ impl Builder {
                 branches: Vec::new(),
                 transformers: Vec::new(),
                 capacitors: Vec::new(),
+                tap_controls: Vec::new(),
+                bank_controls: Vec::new(),
             },
         }
     }
@@ -126,7 +139,10 @@ impl Builder {
 
     fn lines(&mut self, network: &DistributionNetwork) -> Result<(), PhaseGridError> {
         for (at, line) in (0_u32..).zip(&network.lines) {
-            let values = stamp::line(line).ok_or_else(|| singular(&line.name))?;
+            let (z, charging) = stamp::constants(line, network.frequency_hz)
+                .map_err(|fault| PhaseGridError::Wires { element: line.name.clone(), fault })?;
+            let conductors = line.terminals[0].conductors.len();
+            let values = stamp::line(z, &charging, conductors).ok_or_else(|| singular(&line.name))?;
             let ends = [&line.terminals[0], &line.terminals[1]];
             self.element(ElementKind::Line(at), &ends, &values, line.in_service);
         }

@@ -3,6 +3,7 @@
 use sparse::complex::Complex;
 
 use super::branch::ShuntBranch;
+use super::control::{BankControl, TapControl};
 use super::transformer::TransformerWindings;
 
 /// In a list of nodes: the conductor is at ground, its voltage is zero and nobody asks for its current.
@@ -108,6 +109,10 @@ pub struct PhaseGrid {
     pub transformers: Vec<TransformerWindings>,
     /// Steps of the capacitors, in the order of the network's capacitors.
     pub capacitors: Vec<CapacitorSteps>,
+    /// Controls of taps, in the order in which they are asked.
+    pub tap_controls: Vec<TapControl>,
+    /// Controls of capacitors, in the order in which they are asked.
+    pub bank_controls: Vec<BankControl>,
 }
 
 impl Element {

@@ -15,10 +15,11 @@
 //!
 //! - [`build`]: a [`model::distribution::DistributionNetwork`] → [`PhaseGrid`].
 //! - `stamp`: the admittance of lines, capacitors, reactors and sources. `transformer`: that of transformers.
-//! - `branch`: the current of loads. `nominal`: nominal voltages where the model has none.
+//! - `branch`: the current of loads. `control`: what controls measure. `nominal`: nominal voltages where the model has none.
 
 mod branch;
 mod build;
+mod control;
 mod dense;
 mod grid;
 mod nominal;
@@ -29,5 +30,6 @@ mod transformer;
 
 pub use branch::{Owner, Response, ShuntBranch};
 pub use build::{PhaseGridError, build};
+pub use control::{BankControl, TapControl};
 pub use grid::{CapacitorSteps, Element, ElementKind, GROUND, PhaseBus, PhaseGrid, PhaseNode, Source};
 pub use transformer::{TransformerWindings, Winding};

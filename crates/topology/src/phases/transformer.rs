@@ -119,6 +119,16 @@ impl TransformerWindings {
         }
     }
 
+    /// Where the winding of a phase begins and ends: positions in the element.
+    pub fn winding_ends(&self, winding: usize, phase: usize) -> [usize; 2] {
+        self.between[phase * self.windings.len() + winding].map(usize::from)
+    }
+
+    /// Number of phases.
+    pub fn phases(&self) -> usize {
+        self.between.len() / self.windings.len()
+    }
+
     /// Writes the values of the element for the taps in use.
     pub(super) fn admittance(&self, out: &mut [Complex]) {
         out.fill(Complex::ZERO);

@@ -1,12 +1,14 @@
 //! `Line` and `LineCode`.
 
 use model::DiagnosticKind;
-use model::distribution::{AcLineSegment, LineImpedance};
+use model::distribution::{AcLineSegment, EarthReturn, LineGeometry, LineImpedance, WireKind};
 
+use super::geometry::Section;
 use super::{Converter, Text, property};
 use crate::opendss::DssError;
+use crate::opendss::class::Class;
 use crate::opendss::lex;
-use crate::opendss::script::Object;
+use crate::opendss::script::{Object, earth_return};
 
 /// Feet of the unit in which default capacitances are given.
 const KILOFEET_M: f64 = 304.8;
@@ -44,6 +46,9 @@ struct State {
     changed: bool,
     rated_a: Option<f64>,
     switch: bool,
+    section: Option<Section>,
+    rho: f64,
+    earth_return: EarthReturn,
 }
 
 impl Build {
@@ -173,12 +178,16 @@ impl Converter<'_> {
                 }
                 "basefreq" => state.frequency_hz = assigned.number()?,
                 "normamps" => state.rated_a = Some(assigned.number()?),
-                "geometry" | "spacing" => {
-                    return Err(assigned.place.error(
-                        format!("line.{}: {name} is not read", object.name),
-                        "give a linecode or matrices",
-                    ));
+                "geometry" => state.section = Some(self.section(Class::LineGeometry, assigned)?.clone()),
+                "spacing" => state.section = Some(self.section(Class::LineSpacing, assigned)?.clone()),
+                "wires" => {
+                    let wires = self.wires(assigned, Class::WireData)?;
+                    state.lay(|section| section.first_free(), wires);
                 }
+                "cncables" => state.lay(|_| 0, self.wires(assigned, Class::CnData)?),
+                "tscables" => state.lay(|_| 0, self.wires(assigned, Class::TsData)?),
+                "rho" => state.rho = assigned.number()?,
+                "earthmodel" => state.earth_return = earth_return(&assigned.value),
                 name => {
                     let what = "usable value for this line";
                     let known = state
@@ -195,6 +204,15 @@ impl Converter<'_> {
     }
 
     fn push_line(&mut self, object: &Object, mut state: State) -> Result<(), DssError> {
+        let geometry = match state.section.take() {
+            Some(section) => Some(section.positions().ok_or_else(|| {
+                object.place.error(format!("line.{}: a wire is missing in its geometry", object.name), "")
+            })?),
+            None => None,
+        };
+        if let Some((_, conductors)) = &geometry {
+            state.phases = *conductors;
+        }
         let n = state.phases;
         let multiplier = state.length / state.convert;
         let network_hz = self.network.frequency_hz;
@@ -202,6 +220,12 @@ impl Converter<'_> {
         state.scale_usual_capacitance();
         let b = |c: f64| c * std::f64::consts::TAU * network_hz * multiplier;
         let impedance = match state.build {
+            _ if geometry.is_some() => LineImpedance::Geometry(LineGeometry {
+                wires: geometry.map_or_else(Vec::new, |(wires, _)| wires),
+                length_m: state.length * state.unit_m.unwrap_or(1.0),
+                earth_resistivity_ohm_m: state.rho,
+                earth_return: state.earth_return,
+            }),
             Build::Sequence { z1, z0, c } => {
                 let z0 = if n == 1 { z1 } else { z0 };
                 let c0 = if n == 1 { c[0] } else { c[1] };
@@ -283,10 +307,21 @@ impl State {
             changed: false,
             rated_a: None,
             switch: false,
+            section: None,
+            rho: 100.0,
+            earth_return: object.earth_return,
+        }
+    }
+
+    fn lay(&mut self, first: impl Fn(&Section) -> usize, wires: Vec<WireKind>) {
+        if let Some(section) = &mut self.section {
+            let first = first(section);
+            section.lay(first, wires);
         }
     }
 
     fn take(&mut self, code: &LineCode) {
+        self.section = None;
         self.build = code.build.clone();
         self.phases = code.phases;
         self.code_unit_m = code.unit_m;
@@ -308,6 +343,7 @@ impl State {
 
     /// Impedances of the line itself are per whatever its length is in.
     fn own_impedance(&mut self, name: &str) {
+        self.section = None;
         self.from_code = false;
         self.convert = 1.0;
         self.unit_m = None;
@@ -316,6 +352,7 @@ impl State {
     }
 
     fn make_switch(&mut self) {
+        self.section = None;
         self.build = Build::Sequence { z1: [1.0; 2], z0: [1.0; 2], c: [1.1e-9, 1.0e-9] };
         self.length = 0.001;
         self.from_code = false;

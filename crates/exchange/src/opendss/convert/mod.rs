@@ -2,6 +2,7 @@
 
 mod control;
 mod converter;
+mod geometry;
 mod line;
 mod load;
 mod shunt;
@@ -11,7 +12,7 @@ mod transformer;
 use std::collections::HashMap;
 
 use model::DiagnosticKind;
-use model::distribution::{Conductor, ConnectivityNode, DistributionNetwork, NodeIdx, Terminal};
+use model::distribution::{Conductor, ConnectivityNode, DistributionNetwork, NodeIdx, Terminal, WireKind};
 
 use super::class::Class;
 use super::lex;
@@ -51,6 +52,8 @@ struct Converter<'a> {
     made: HashMap<(Class, String), u32>,
     codes: HashMap<String, line::LineCode>,
     transformer_codes: HashMap<String, transformer::Windings>,
+    sections: HashMap<(Class, String), geometry::Section>,
+    wire_kinds: HashMap<(Class, String), WireKind>,
 }
 
 impl<'a> Converter<'a> {
@@ -70,6 +73,8 @@ impl<'a> Converter<'a> {
             made: HashMap::new(),
             codes: HashMap::new(),
             transformer_codes: HashMap::new(),
+            sections: HashMap::new(),
+            wire_kinds: HashMap::new(),
         }
     }
 
@@ -89,9 +94,9 @@ impl<'a> Converter<'a> {
             Class::PvSystem => self.photovoltaic(object),
             Class::Storage => self.battery(object),
             Class::InvControl => self.inverter_control(object),
-            Class::LineGeometry | Class::LineSpacing | Class::WireData | Class::CnData | Class::TsData => {
-                Ok(())
-            }
+            Class::LineGeometry => self.line_geometry(object),
+            Class::LineSpacing => self.line_spacing(object),
+            Class::WireData | Class::CnData | Class::TsData => self.wire_data(object),
             Class::LoadShape | Class::XyCurve => Ok(()),
         }
     }
