@@ -19,6 +19,8 @@
 //! pattern of `J` depends on the topology alone: a machine that reaches its reactive limit, or a new set point,
 //! costs no new symbolic analysis.
 //!
+//! Several slacks in one island each hold their own angle and magnitude.
+//!
 //! Reactive limits are an outer loop: a PV bus beyond a limit is solved again as PQ at that limit, and is released
 //! when its voltage has passed the set point on the side where the limit no longer binds.
 
@@ -96,8 +98,6 @@ pub enum Outcome {
 pub enum Reason {
     /// No bus of the island is a slack, or the island has no bus.
     NoSlack,
-    /// More than one slack; this is the second.
-    SecondSlack(BusIdx),
     /// A number of this bus is not finite, a held magnitude is not positive, or its limits are reversed.
     BadBus(BusIdx),
     /// The branch has no impedance, no positive ratio, a number that is not finite, or ends in another island.
@@ -155,7 +155,6 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSlack => write!(f, "the island has no slack bus"),
-            Self::SecondSlack(bus) => write!(f, "bus index {} is a second slack", bus.0),
             Self::BadBus(bus) => write!(f, "bus index {} has unusable data", bus.0),
             Self::BadBranch(branch) => write!(f, "branch index {} has unusable data", branch.0),
             Self::Singular(bus) => write!(f, "the equations are singular at bus index {}", bus.0),

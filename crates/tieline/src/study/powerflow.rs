@@ -58,6 +58,8 @@ enum Kind {
     Branch,
     /// Output of the generators.
     Generator,
+    /// Powers and voltages at both ends of the DC lines.
+    DcLine,
     /// One row per island.
     Summary,
     /// Everything.
@@ -78,6 +80,7 @@ impl Kind {
             Self::Bus => Some("bus"),
             Self::Branch => Some("branch"),
             Self::Generator => Some("generator"),
+            Self::DcLine => Some("dc_line"),
             Self::Summary => Some("summary"),
             Self::All => None,
         }
@@ -114,12 +117,14 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
     let violations = violations(&network, &state);
     tell(args, &network, &solution, &violations);
     let islands = islands(&network, &solution);
+    let delivered = results::delivered(&network, &solution);
     let findings = Findings {
         summary: summary(&network, &solution, &violations, &islands)?,
         tables: vec![
             results::buses(&network, &state),
             results::branches(&network, &state),
-            results::generators(&network, &solution),
+            results::generators(&network, &delivered, &solution.voltages),
+            results::dc_lines(&network, &delivered, &solution.voltages),
             islands,
         ],
     };
@@ -210,7 +215,6 @@ const fn limit_name(limit: QLimit) -> &'static str {
 fn reason_text(network: &StudyNetwork, reason: Reason) -> String {
     match reason {
         Reason::NoSlack => "no reference bus".to_owned(),
-        Reason::SecondSlack(bus) => format!("{} is a second reference", network.bus_name(bus)),
         Reason::BadBus(bus) => {
             format!(
                 "{} has unusable data (look at its set points and reactive limits)",
@@ -250,11 +254,11 @@ fn told(outcome: &Outcome) -> Told {
     }
 }
 
-/// One row per island: how it was solved, and its balance: generation = load + shunts + losses.
+/// One row per island: how it was solved, and its balance: generation + dc lines = load + shunts + losses.
 fn islands(network: &StudyNetwork, solution: &Solution) -> Table {
     let grid = &network.grid;
     let count = solution.islands.len();
-    let (mut buses, mut sums) = (vec![0_i64; count], vec![[0.0; 4]; count]);
+    let (mut buses, mut sums) = (vec![0_i64; count], vec![[0.0; 5]; count]);
     for (at, bus) in grid.buses.iter().enumerate() {
         let island = bus.island.at();
         let index = u32::try_from(at).ok().map(BusIdx);
@@ -263,12 +267,20 @@ fn islands(network: &StudyNetwork, solution: &Solution) -> Table {
         let shunt = bus.g_shunt_pu * solution.voltages.vm_pu[at].powi(2) * grid.base_mva;
         let generation = solution.p_injection_pu[at] * grid.base_mva + load;
         buses[island] += 1;
-        let parts = [generation, load, shunt, 0.0];
+        let parts = [generation, load, shunt, 0.0, 0.0];
         sums[island].iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
     }
     for (branch, flow) in grid.branches.iter().zip(&solution.flows) {
         let island = grid.buses[branch.from.at()].island.at();
         sums[island][3] += (flow.p_from_pu + flow.p_to_pu) * grid.base_mva;
+    }
+    for (line, ends) in network.case.dc_lines.iter().zip(&network.map.dc_lines) {
+        let Some([from, to]) = ends else { continue };
+        for (end, delivered_mw) in [(from, -line.pf_mw), (to, line.pt_mw())] {
+            let island = grid.buses[end.at()].island.at();
+            sums[island][0] -= delivered_mw;
+            sums[island][4] += delivered_mw;
+        }
     }
     let told: Vec<Told> = solution.islands.iter().map(told).collect();
     let sum = |at: usize| sums.iter().map(move |sums| sums[at]);
@@ -282,6 +294,7 @@ fn islands(network: &StudyNetwork, solution: &Solution) -> Table {
             Column::numbers("mismatch_pu", told.iter().map(|told| told.mismatch_pu)),
             Column::texts("worst", told.iter().map(|told| told.worst.map(|bus| network.bus_name(bus)))),
             Column::numbers("generation_mw", sum(0)),
+            Column::numbers("dc_line_mw", sum(4)),
             Column::numbers("load_mw", sum(1)),
             Column::numbers("shunt_mw", sum(2)),
             Column::numbers("loss_mw", sum(3)),
