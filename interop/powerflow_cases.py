@@ -94,6 +94,23 @@ def pypower_case(size):
     yield line("slack", (p - slack[2]) / base, (q - slack[3]) / base)
 
 
+def pypower_dc_case(size):
+    """The DC power flow: angles and active flows, magnitudes of 1."""
+    case = getattr(api, f"case{size}")()
+    case["gen"] = case["gen"].astype(float)
+    case["branch"] = case["branch"].astype(float)
+    case["bus"] = case["bus"].astype(float)
+    solved, success = api.rundcpf(case, api.ppoption(VERBOSE=0, OUT_ALL=0))
+    assert success, f"case{size} did not converge"
+    internal = ext2int(loadcase(getattr(api, f"case{size}")()))
+    after = ext2int(solved)
+    yield f"# PYPOWER 5.1.21, case{size} (the MATPOWER case), rundcpf."
+    base = internal["baseMVA"]
+    yield from inputs(internal["bus"], internal["gen"], internal["branch"], base,
+                      internal["bus"][:, 7], internal["bus"][:, 8])
+    yield from results(after["bus"], after["branch"], base)
+
+
 def pandapower_case(size):
     import pandapower as pp
     import pandapower.networks as networks
@@ -143,6 +160,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     makers = {f"case{n}.txt": (pypower_case, n) for n in SIZES}
+    makers |= {f"case{n}_dc.txt": (pypower_dc_case, n) for n in (9, 118, 300)}
     makers |= {f"case{n}_q_limits.txt": (pandapower_case, n) for n in (39, 118)}
     failed = 0
     for name, (make, size) in makers.items():

@@ -1,16 +1,28 @@
 //! MATPOWER cases, format version 2 (MATPOWER User's Manual 8.0, appendix B), as text files `.m`.
 //!
-//! Only data are read: `mpc.version, baseMVA, bus, gen, branch, gencost, bus_name`. Other fields are reported as
-//! dropped; anything that MATLAB would have to compute is refused with its line.
+//! Read are `mpc.version, baseMVA, bus, gen, branch, gencost, dcline, bus_name`; other fields are reported as dropped.
+//! Cases convert their units with statements after the data (`mpc.bus(:, [PD QD]) = mpc.bus(:, [PD QD]) / 1e3;`), so
+//! the part of MATLAB that does this is executed: variables, named columns, arithmetic, ranges, indices, `if`, `for`
+//! and the functions of `functions`. Whatever is not understood is refused with its line, nothing is skipped.
 //!
 //! - `lex`: bytes → tokens with their place.
-//! - `document`: tokens → assignments of scalars, texts, matrices and cell arrays.
-//! - `tables`: matrices → [`model::busbranch::BusBranchCase`].
+//! - `parser`, `expression` → `syntax`: tokens → statements.
+//! - `run` with `value`, `index`, `functions`, `constants`: statements → values.
+//! - `document`: the fields that are left when all has been executed.
+//! - `tables`: fields → [`model::busbranch::BusBranchCase`].
 //! - `write`: the way back.
 
+mod constants;
 mod document;
+mod expression;
+mod functions;
+mod index;
 mod lex;
+mod parser;
+mod run;
+mod syntax;
 mod tables;
+mod value;
 mod write;
 
 pub use write::write;

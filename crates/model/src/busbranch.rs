@@ -138,6 +138,43 @@ pub struct CaseCost {
     pub curve: CostCurve,
 }
 
+/// One row of the table of DC lines, MATPOWER `dcline`: two converters that each hold the voltage of their bus.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CaseDcLine {
+    /// `F_BUS`.
+    pub from: BusNumber,
+    /// `T_BUS`.
+    pub to: BusNumber,
+    /// `BR_STATUS`.
+    pub in_service: bool,
+    /// `PF`, active power drawn at the from end.
+    pub pf_mw: f64,
+    /// `QF`, reactive power delivered at the from end; a result where its voltage is held.
+    pub qf_mvar: f64,
+    /// `QT`, reactive power delivered at the to end.
+    pub qt_mvar: f64,
+    /// `VF`, voltage set point at the from end.
+    pub vf_pu: f64,
+    /// `VT`, voltage set point at the to end.
+    pub vt_pu: f64,
+    /// `PMIN` of the flow from → to.
+    pub pmin_mw: f64,
+    /// `PMAX` of the flow from → to.
+    pub pmax_mw: f64,
+    /// `QMINF`.
+    pub qminf_mvar: f64,
+    /// `QMAXF`.
+    pub qmaxf_mvar: f64,
+    /// `QMINT`.
+    pub qmint_mvar: f64,
+    /// `QMAXT`.
+    pub qmaxt_mvar: f64,
+    /// `LOSS0`, loss without flow.
+    pub loss0_mw: f64,
+    /// `LOSS1`, loss per power drawn.
+    pub loss1: f64,
+}
+
 /// A whole case.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct BusBranchCase {
@@ -153,6 +190,8 @@ pub struct BusBranchCase {
     pub branches: Vec<CaseBranch>,
     /// Active power costs, one per generator, then reactive ones, or none.
     pub costs: Vec<CaseCost>,
+    /// DC lines in the order of the case.
+    pub dc_lines: Vec<CaseDcLine>,
 }
 
 /// An element of a case by its table and row, for messages.
@@ -168,6 +207,8 @@ pub enum CaseRow {
     Branch(usize),
     /// Row of the cost table, from 0.
     Cost(usize),
+    /// Row of the table of DC lines, from 0.
+    DcLine(usize),
 }
 
 /// Why a case cannot be used.
@@ -189,6 +230,7 @@ impl fmt::Display for CaseFault {
             CaseRow::Generator(row) => write!(f, "gen row {}: ", row + 1)?,
             CaseRow::Branch(row) => write!(f, "branch row {}: ", row + 1)?,
             CaseRow::Cost(row) => write!(f, "gencost row {}: ", row + 1)?,
+            CaseRow::DcLine(row) => write!(f, "dcline row {}: ", row + 1)?,
         }
         write!(f, "{} (hint: {})", self.reason, self.hint)
     }
@@ -205,6 +247,13 @@ impl CaseBranch {
     /// The ratio with the 0 of a line read as 1.
     pub fn tap_ratio(&self) -> f64 {
         if self.ratio == 0.0 { 1.0 } else { self.ratio }
+    }
+}
+
+impl CaseDcLine {
+    /// Active power delivered at the to end: what is drawn at the from end less `loss0 + loss1 · pf`.
+    pub fn pt_mw(&self) -> f64 {
+        self.pf_mw - (self.loss0_mw + self.loss1 * self.pf_mw)
     }
 }
 
@@ -226,6 +275,7 @@ impl BusBranchCase {
         let rows = self.check_buses()?;
         self.check_generators(&rows)?;
         self.check_branches(&rows)?;
+        self.check_dc_lines(&rows)?;
         let generators = self.generators.len();
         if ![0, generators, 2 * generators].contains(&self.costs.len()) {
             let reason = format!("{} cost rows for {generators} generators", self.costs.len());
@@ -329,6 +379,43 @@ impl BusBranchCase {
             if branch.in_service && branch.r_pu == 0.0 && branch.x_pu == 0.0 {
                 let hint = "merge the two buses or give the branch a small reactance";
                 return fault(at, "neither resistance nor reactance".into(), hint);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BusBranchCase {
+    fn check_dc_lines(&self, rows: &HashMap<BusNumber, usize>) -> Result<(), CaseFault> {
+        for (row, line) in self.dc_lines.iter().enumerate() {
+            let at = CaseRow::DcLine(row);
+            known(rows, line.from, at)?;
+            known(rows, line.to, at)?;
+            let figures = [
+                ("Pf", line.pf_mw),
+                ("Qf", line.qf_mvar),
+                ("Qt", line.qt_mvar),
+                ("Vf", line.vf_pu),
+                ("Vt", line.vt_pu),
+                ("loss0", line.loss0_mw),
+                ("loss1", line.loss1),
+            ];
+            finite(at, &figures)?;
+            let limits = [
+                (line.qminf_mvar, line.qmaxf_mvar),
+                (line.qmint_mvar, line.qmaxt_mvar),
+                (line.pmin_mw, line.pmax_mw),
+            ];
+            if limits.iter().any(|(low, high)| low.is_nan() || high.is_nan()) {
+                return fault(
+                    at,
+                    "a limit is not a number".into(),
+                    "write Inf for a limit that does not exist",
+                );
+            }
+            if line.in_service && !(line.vf_pu > 0.0 && line.vt_pu > 0.0) {
+                let reason = format!("Vf is {}, Vt is {}", line.vf_pu, line.vt_pu);
+                return fault(at, reason, "give voltage set points above 0 p.u.");
             }
         }
         Ok(())

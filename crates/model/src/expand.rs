@@ -93,6 +93,7 @@ pub fn expand(case: &BusBranchCase, options: ExpandOptions) -> Result<Expansion,
         expander.load(row);
         expander.shunt(row);
     }
+    expander.report_dc_lines();
     let branches = case.branches.iter().map(|row| expander.branch(row)).collect();
     let Expander { mut parts, diagnostics, root, .. } = expander;
     parts.measurements = crate::measurement::plan(&parts, &root);
@@ -201,6 +202,13 @@ impl<'a> Expander<'a> {
                 "baseKV",
                 format!("{missing} of {} buses give none, 1 kV stands for it", self.case.buses.len()),
             );
+        }
+    }
+
+    fn report_dc_lines(&mut self) {
+        for (row, line) in (1..).zip(&self.case.dc_lines).filter(|(_, line)| line.in_service) {
+            let element = format!("dc line {row} from {} to {}", line.from, line.to);
+            self.report(DiagnosticKind::Dropped, &element, "a network has no equipment for DC lines".into());
         }
     }
 

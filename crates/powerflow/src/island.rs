@@ -134,6 +134,45 @@ impl Island {
         self.v[at as usize]
     }
 
+    /// As [`Self::run`], without the second try: for a way of many runs, most of which may stop.
+    pub(crate) fn run_once(&mut self, tolerance_pu: f64, max_steps: u32) -> Run {
+        self.run_on(Linear::Blocks, tolerance_pu, max_steps)
+    }
+
+    /// The Newton step at the present voltages, angle and relative magnitude per bus, with the largest mismatch; `None`
+    /// if the Jacobian is singular. Injections are those of the present voltages afterwards.
+    pub(crate) fn newton_step(&mut self) -> (Option<&[[f64; 2]]>, (usize, f64)) {
+        self.evaluate();
+        let worst = self.mismatch();
+        if self.solve(Linear::Blocks, false).is_ok() {
+            return (Some(&self.step), worst);
+        }
+        self.mismatch();
+        let solved = self.solve(Linear::Pivoting, false).is_ok();
+        (solved.then_some(&self.step[..]), worst)
+    }
+
+    /// Injections at the present voltages and the bus with the largest mismatch, a NaN before all others.
+    pub(crate) fn check(&mut self) -> (usize, f64) {
+        self.evaluate();
+        self.mismatch()
+    }
+
+    /// Sum of squared mismatches of the last evaluation.
+    pub(crate) fn squares(&self) -> f64 {
+        (0..self.vm_pu.len())
+            .map(|i| {
+                let p = self.p_set_pu[i] - self.p_pu[i];
+                let q = self.q_set_pu[i] - self.q_pu[i];
+                match self.held[i] {
+                    Held::VoltageAndAngle => 0.0,
+                    Held::PowerAndVoltage => p * p,
+                    Held::Power => p * p + q * q,
+                }
+            })
+            .sum()
+    }
+
     /// Bus admittances in the order of elimination.
     pub(crate) fn admittances(&self) -> &Admittances {
         &self.y

@@ -19,21 +19,51 @@
 //! pattern of `J` depends on the topology alone: a machine that reaches its reactive limit, or a new set point,
 //! costs no new symbolic analysis.
 //!
+//! Several slacks in one island each hold their own angle and magnitude.
+//!
+//! The other methods ([`Method`]) solve the same equations, or with [`Method::Dc`] simpler ones; each has its file with
+//! its own. When a method stops from the start asked for, `rescue` tries other ways before giving up
+//! ([`Options::rescue`]), and [`Solution::efforts`] says which one served or how far they came.
+//!
 //! Reactive limits are an outer loop: a PV bus beyond a limit is solved again as PQ at that limit, and is released
 //! when its voltage has passed the set point on the side where the limit no longer binds.
 
 mod admittances;
 pub mod batch;
+mod current_injection;
+mod dc;
+mod decoupled;
+mod fixed_point;
 pub mod inverter;
 mod island;
+mod nodal;
 pub mod phases;
+mod rescue;
 mod solver;
 
 use std::fmt;
 
 use topology::calc::{BranchFlow, BranchIdx, BusIdx, Grid, Voltages};
 
+pub use decoupled::Variant;
+pub use rescue::{Doubt, Effort, Way};
 pub use solver::Solver;
+
+/// How the equations are solved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Method {
+    /// Newton's method on powers in polar coordinates.
+    #[default]
+    Newton,
+    /// Fast decoupled: two small matrices, factorised once.
+    Decoupled(Variant),
+    /// Newton's method on currents in rectangular coordinates.
+    CurrentInjection,
+    /// Fixed point on the factorised admittance matrix.
+    FixedPoint,
+    /// Active power and angles alone, linear.
+    Dc,
+}
 
 /// Where the iteration starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +72,8 @@ pub enum Start {
     Flat,
     /// The voltages in the grid.
     FromGrid,
+    /// Angles of the DC power flow, magnitudes as [`Start::Flat`].
+    Dc,
     /// The solver's last converged voltages of this topology, where there are any; else as [`Start::FromGrid`].
     Warm,
 }
@@ -57,11 +89,22 @@ pub struct Options {
     pub enforce_q_limits: bool,
     /// Where the iteration starts.
     pub start: Start,
+    /// How the equations are solved.
+    pub method: Method,
+    /// Whether other ways are tried when the method stops, or ends at voltages that nobody would operate.
+    pub rescue: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tolerance_pu: 1e-8, max_iterations: 20, enforce_q_limits: false, start: Start::FromGrid }
+        Self {
+            tolerance_pu: 1e-8,
+            max_iterations: 20,
+            enforce_q_limits: false,
+            start: Start::FromGrid,
+            method: Method::Newton,
+            rescue: true,
+        }
     }
 }
 
@@ -96,8 +139,6 @@ pub enum Outcome {
 pub enum Reason {
     /// No bus of the island is a slack, or the island has no bus.
     NoSlack,
-    /// More than one slack; this is the second.
-    SecondSlack(BusIdx),
     /// A number of this bus is not finite, a held magnitude is not positive, or its limits are reversed.
     BadBus(BusIdx),
     /// The branch has no impedance, no positive ratio, a number that is not finite, or ends in another island.
@@ -132,6 +173,8 @@ pub struct Solution {
     pub q_injection_pu: Vec<f64>,
     /// PV buses that ended at a reactive limit.
     pub limited: Vec<(BusIdx, QLimit)>,
+    /// What it took, per island.
+    pub efforts: Vec<Effort>,
 }
 
 impl Solution {
@@ -155,7 +198,6 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSlack => write!(f, "the island has no slack bus"),
-            Self::SecondSlack(bus) => write!(f, "bus index {} is a second slack", bus.0),
             Self::BadBus(bus) => write!(f, "bus index {} has unusable data", bus.0),
             Self::BadBranch(branch) => write!(f, "branch index {} has unusable data", branch.0),
             Self::Singular(bus) => write!(f, "the equations are singular at bus index {}", bus.0),

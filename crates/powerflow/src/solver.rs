@@ -4,7 +4,7 @@ use sparse::block::BlockPattern;
 use topology::calc::{Branch, BranchFlow, BranchIdx, Bus, BusIdx, BusKind, Grid, Voltages};
 
 use crate::island::{Held, Island, Run};
-use crate::{Options, Outcome, QLimit, Reason, Solution, Start};
+use crate::{Effort, Method, Options, Outcome, QLimit, Reason, Solution, Start, dc};
 
 /// Rounds of the reactive-limit loop.
 const MAX_LIMIT_ROUNDS: u32 = 30;
@@ -29,7 +29,7 @@ pub struct Solver {
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub(crate) buses: Vec<usize>,
-    branches: Vec<usize>,
+    pub(crate) branches: Vec<usize>,
     pub(crate) island: Island,
     limits: Vec<Limited>,
     /// Whether the voltages in `island` are those of a converged run.
@@ -56,13 +56,15 @@ impl Solver {
         let mut solution = not_solved(grid);
         for (index, part) in self.parts.iter_mut().enumerate() {
             let stray = self.stray.iter().find(|branch| touches(grid, **branch, index)).copied();
+            let mut effort = Effort::default();
             let outcome = match stray {
                 Some(branch) => Outcome::NotSolvable { reason: Reason::BadBranch(branch) },
-                None => part.solve(grid, options),
+                None => part.solve(grid, options, &mut effort),
             };
+            solution.efforts.push(effort);
             part.warm = matches!(outcome, Outcome::Converged { .. });
             if part.warm {
-                part.write(grid, &mut solution);
+                part.write(grid, options.method, &mut solution);
             }
             solution.islands.push(outcome);
         }
@@ -125,8 +127,8 @@ impl Part {
         Self { limits: vec![Limited::default(); buses.len()], buses, branches, island, warm: false }
     }
 
-    fn solve(&mut self, grid: &Grid, options: &Options) -> Outcome {
-        if let Err(reason) = self.check(grid) {
+    fn solve(&mut self, grid: &Grid, options: &Options, effort: &mut Effort) -> Outcome {
+        if let Err(reason) = self.check(grid, options.method) {
             return Outcome::NotSolvable { reason };
         }
         let buses = self.buses.iter().map(|&b| &grid.buses[b]);
@@ -135,11 +137,12 @@ impl Part {
         self.start(grid, options.start);
         let mut iterations = 0;
         let mut last_moved = 0;
+        let limited = options.enforce_q_limits && options.method != Method::Dc;
         for _ in 0..MAX_LIMIT_ROUNDS {
-            match self.island.run(options.tolerance_pu, options.max_iterations) {
+            match self.attempt(grid, options, effort) {
                 Run::Converged { steps, mismatch_pu } => {
                     iterations += steps;
-                    let moved = if options.enforce_q_limits { self.apply_limits(grid) } else { None };
+                    let moved = if limited { self.apply_limits(grid) } else { None };
                     match moved {
                         None => return Outcome::Converged { iterations, mismatch_pu },
                         Some(bus) => last_moved = bus,
@@ -160,19 +163,15 @@ impl Part {
         Outcome::NotSolvable { reason: Reason::LimitsCycle(self.bus(last_moved)) }
     }
 
-    fn check(&self, grid: &Grid) -> Result<(), Reason> {
+    fn check(&self, grid: &Grid, method: Method) -> Result<(), Reason> {
         if let Some(at) = (0..self.buses.len()).find(|&at| !bus_is_sound(&grid.buses[self.buses[at]])) {
             return Err(Reason::BadBus(self.bus(at)));
         }
-        let is_slack = |&at: &usize| grid.buses[self.buses[at]].kind == BusKind::Slack;
-        let mut slacks: Vec<BusIdx> = (0..self.buses.len()).filter(is_slack).map(|at| self.bus(at)).collect();
-        slacks.sort_unstable();
-        match slacks[..] {
-            [] => return Err(Reason::NoSlack),
-            [_] => {}
-            [_, second, ..] => return Err(Reason::SecondSlack(second)),
+        if !self.buses.iter().any(|&b| grid.buses[b].kind == BusKind::Slack) {
+            return Err(Reason::NoSlack);
         }
-        match self.branches.iter().find(|&&b| !branch_is_sound(&grid.branches[b])) {
+        let sound = |branch: &Branch| branch_is_sound(branch) && (method != Method::Dc || branch.x_pu != 0.0);
+        match self.branches.iter().find(|&&b| !sound(&grid.branches[b])) {
             Some(&b) => Err(Reason::BadBranch(BranchIdx(u32::try_from(b).unwrap_or(u32::MAX)))),
             None => Ok(()),
         }
@@ -196,13 +195,16 @@ impl Part {
             let (vm_pu, va_rad) = match start {
                 Start::Warm if self.warm => (island.vm_pu[i], island.va_rad[i]),
                 Start::FromGrid | Start::Warm if usable => (bus.vm_pu, bus.va_rad),
-                Start::Flat | Start::FromGrid | Start::Warm => (1.0, reference_rad),
+                Start::Flat | Start::FromGrid | Start::Warm | Start::Dc => (1.0, reference_rad),
             };
             (island.vm_pu[i], island.va_rad[i]) = match bus.kind {
                 BusKind::Slack => (bus.vm_pu, bus.va_rad),
                 BusKind::Pv => (bus.vm_pu, va_rad),
                 BusKind::Pq => (vm_pu, va_rad),
             };
+        }
+        if start == Start::Dc {
+            self.dc_start(grid);
         }
     }
 
@@ -239,7 +241,7 @@ impl Part {
         moved
     }
 
-    fn write(&self, grid: &Grid, solution: &mut Solution) {
+    fn write(&self, grid: &Grid, method: Method, solution: &mut Solution) {
         for (i, &b) in self.buses.iter().enumerate() {
             solution.voltages.vm_pu[b] = self.island.vm_pu[i];
             solution.voltages.va_rad[b] = self.island.va_rad[i];
@@ -250,12 +252,21 @@ impl Part {
             }
         }
         for (&b, &[from, to]) in self.branches.iter().zip(self.island.ends()) {
-            let [from, to] = [from, to].map(|end| self.island.voltage(end));
-            solution.flows[b] = grid.branches[b].flow_rectangular(from, to);
+            let branch = &grid.branches[b];
+            solution.flows[b] = match method {
+                Method::Newton => branch.flow_rectangular(self.island.voltage(from), self.island.voltage(to)),
+                Method::Dc => {
+                    let [from, to] = [from, to].map(|end| self.island.va_rad[end as usize]);
+                    dc::flow(branch, from, to)
+                }
+                Method::Decoupled(_) | Method::CurrentInjection | Method::FixedPoint => {
+                    branch.flow(solution.voltages.at(branch.from), solution.voltages.at(branch.to))
+                }
+            };
         }
     }
 
-    fn bus(&self, at: usize) -> BusIdx {
+    pub(crate) fn bus(&self, at: usize) -> BusIdx {
         BusIdx(self.buses.get(at).and_then(|&b| u32::try_from(b).ok()).unwrap_or(u32::MAX))
     }
 }
@@ -315,5 +326,6 @@ fn not_solved(grid: &Grid) -> Solution {
         p_injection_pu: nan.clone(),
         q_injection_pu: nan,
         limited: Vec::new(),
+        efforts: Vec::with_capacity(grid.islands as usize),
     }
 }

@@ -169,9 +169,6 @@ fn islands_stand_alone_and_a_failed_one_shows_no_number() {
     check("no slack", edit(|g| g.buses[0].kind = BusKind::Pv), |o| {
         *o == Outcome::NotSolvable { reason: Reason::NoSlack }
     });
-    check("two slacks", edit(|g| g.buses[1].kind = BusKind::Slack), |o| {
-        *o == Outcome::NotSolvable { reason: Reason::SecondSlack(BusIdx(15)) }
-    });
     check(
         "load beyond the nose",
         edit(|g| g.buses[4].p_pu = -50.0),

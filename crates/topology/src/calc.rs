@@ -49,7 +49,7 @@ impl IslandIdx {
 /// What a power flow holds constant at a bus.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BusKind {
-    /// Voltage magnitude and angle: the reference of its island.
+    /// Voltage magnitude and angle: a reference of its island.
     Slack,
     /// Active injection and voltage magnitude.
     Pv,
@@ -62,7 +62,7 @@ pub enum BusKind {
 pub struct Bus {
     /// Name for people: the CIM topological node's name, or the bus number of the case.
     pub name: String,
-    /// What is held constant. Exactly one `Slack` per energised island.
+    /// What is held constant. At least one `Slack` per energised island.
     pub kind: BusKind,
     /// Island this bus belongs to.
     pub island: IslandIdx,

@@ -16,6 +16,8 @@ pub struct CaseMap {
     pub branches: Vec<Option<BranchIdx>>,
     /// Bus by row of the generator table; `None` if out of service.
     pub generators: Vec<Option<BusIdx>>,
+    /// Buses of the from and to end by row of the table of DC lines; `None` if out of service or an end is dead.
+    pub dc_lines: Vec<Option<[BusIdx; 2]>>,
 }
 
 /// The calculation model of a case with the way back to its rows and what was left out.
@@ -29,8 +31,13 @@ pub struct CaseGrid {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Builds the calculation model. The slack of an island is the bus of the first machine at a reference bus, else of
-/// the largest machine; islands without a machine that can deliver active power are dead and dropped. Starting values are those of the case.
+/// Builds the calculation model. Every reference bus with a machine is a slack; in an island without one it is the bus
+/// of the largest machine. Islands without a machine that can deliver active power are dead and dropped. Starting
+/// values are those of the case.
+///
+/// A DC line is two sources of given active power that hold the voltages of their buses within reactive limits
+/// (MATPOWER User's Manual 7.6.3): `pf` is drawn at the from end, `pf - (loss0 + loss1 · pf)` delivered at the to end.
+/// Where machines and DC lines at one bus have different voltage set points the last one holds.
 pub fn from_case(case: &BusBranchCase) -> Result<CaseGrid, CaseFault> {
     case.check()?;
     let mut work = Work::new(case);
@@ -41,6 +48,7 @@ pub fn from_case(case: &BusBranchCase) -> Result<CaseGrid, CaseFault> {
     result.grid.base_mva = case.base_mva;
     work.buses(&mut result);
     work.machines(&mut result);
+    work.dc_lines(&mut result);
     work.branches(&mut result);
     Ok(result)
 }
@@ -54,8 +62,12 @@ struct Work<'a> {
     machine: Vec<Option<usize>>,
     /// Component of each bus row, `None` for isolated buses.
     component: Vec<Option<usize>>,
-    /// Slack row per component, `None` for a dead one.
+    /// First slack row per component, `None` for a dead one.
     slack: Vec<Option<usize>>,
+    /// Whether a row is a slack.
+    is_slack: Vec<bool>,
+    /// Whether a DC line ends at a row, which makes all sources there regulate.
+    converts: Vec<bool>,
 }
 
 impl<'a> Work<'a> {
@@ -79,7 +91,13 @@ impl<'a> Work<'a> {
             })
             .collect();
         let component = vec![None; case.buses.len()];
-        Self { case, ends, live_branch, machine, component, slack: Vec::new() }
+        let is_slack = vec![false; case.buses.len()];
+        let mut converts = is_slack.clone();
+        for line in case.dc_lines.iter().filter(|line| line.in_service) {
+            converts[rows[&line.from]] = true;
+            converts[rows[&line.to]] = true;
+        }
+        Self { case, ends, live_branch, machine, component, slack: Vec::new(), is_slack, converts }
     }
 
     fn find_islands(&mut self) {
@@ -116,12 +134,16 @@ impl<'a> Work<'a> {
             if !(reference || generator.pmax_mw > 0.0) {
                 continue;
             }
+            self.is_slack[row] |= reference;
             let (has_reference, size) = best[island];
             let better = !has_reference && (reference || generator.pmax_mw > size);
             if better || self.slack[island].is_none() {
                 best[island] = (reference, generator.pmax_mw);
                 self.slack[island] = Some(row);
             }
+        }
+        for row in self.slack.iter().flatten() {
+            self.is_slack[*row] = true;
         }
     }
 
@@ -131,9 +153,10 @@ impl<'a> Work<'a> {
             let Some(island) = self.component[row] else { continue };
             let (kind, text) = match self.slack[island] {
                 None => (DiagnosticKind::Dropped, "no machine in its island delivers power"),
-                Some(slack) if bus.kind == CaseBusType::Reference && slack != row => {
-                    (DiagnosticKind::Substituted, "another machine is the reference of its island")
-                }
+                Some(_) if bus.kind == CaseBusType::Reference && !self.is_slack[row] => (
+                    DiagnosticKind::Substituted,
+                    "no machine at it; another one is the reference of its island",
+                ),
                 Some(slack) if bus.kind != CaseBusType::Reference && slack == row => {
                     (DiagnosticKind::Substituted, "its machine is the reference of an island without one")
                 }
@@ -159,7 +182,7 @@ impl<'a> Work<'a> {
             });
             let index = BusIdx(crate::index(result.grid.buses.len()));
             result.map.buses.push(Some(index));
-            let slack = self.slack[component] == Some(row);
+            let slack = self.is_slack[row];
             result.grid.buses.push(Bus {
                 name: bus.name.clone().unwrap_or_else(|| bus.number.to_string()),
                 kind: if slack { BusKind::Slack } else { BusKind::Pq },
@@ -188,7 +211,7 @@ impl<'a> Work<'a> {
             let bus = &mut result.grid.buses[index.at()];
             let regulating = match self.case.buses[row].kind {
                 CaseBusType::Pv | CaseBusType::Reference => true,
-                CaseBusType::Pq | CaseBusType::Isolated => bus.kind == BusKind::Slack,
+                CaseBusType::Pq | CaseBusType::Isolated => bus.kind == BusKind::Slack || self.converts[row],
             };
             bus.p_pu += generator.pg_mw / base;
             if regulating {
@@ -200,6 +223,40 @@ impl<'a> Work<'a> {
                 bus.q_gen_max_pu += generator.qmax_mvar / base;
             } else {
                 bus.q_pu += generator.qg_mvar / base;
+            }
+        }
+    }
+
+    fn dc_lines(&self, result: &mut CaseGrid) {
+        let rows = self.case.bus_rows();
+        let base = self.case.base_mva;
+        for (number, line) in (1..).zip(&self.case.dc_lines) {
+            let ends = [line.from, line.to].map(|end| result.map.buses[rows[&end]]);
+            let live = match ends {
+                [Some(from), Some(to)] if line.in_service => Some([from, to]),
+                _ => None,
+            };
+            result.map.dc_lines.push(live);
+            let Some([from, to]) = live else {
+                let text = if line.in_service { "an end is not energised" } else { "out of service" };
+                let element = format!("dc line {number} from {} to {}", line.from, line.to);
+                let kind = DiagnosticKind::Dropped;
+                result.diagnostics.push(Diagnostic { kind, element, line: None, text: text.into() });
+                continue;
+            };
+            let converters = [
+                (from, -line.pf_mw, line.vf_pu, [line.qminf_mvar, line.qmaxf_mvar]),
+                (to, line.pt_mw(), line.vt_pu, [line.qmint_mvar, line.qmaxt_mvar]),
+            ];
+            for (bus, p_mw, v_pu, limits) in converters {
+                let bus = &mut result.grid.buses[bus.at()];
+                bus.p_pu += p_mw / base;
+                bus.vm_pu = v_pu;
+                if bus.kind == BusKind::Pq {
+                    bus.kind = BusKind::Pv;
+                }
+                bus.q_gen_min_pu += limits[0] / base;
+                bus.q_gen_max_pu += limits[1] / base;
             }
         }
     }
@@ -236,3 +293,6 @@ impl<'a> Work<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,9 @@
 
 use crate::ReadError;
 
+/// Operators of two signs.
+const PAIRS: [&str; 12] = ["==", "~=", "!=", "<=", ">=", "&&", "||", ".*", "./", ".^", ".'", ".\\"];
+
 /// A token without its place.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Kind {
@@ -12,8 +15,10 @@ pub(super) enum Kind {
     Number(f64),
     /// A quoted text.
     Text(String),
-    /// One of `= [ ] { } ( ) ; , + - * / ^ :` and whatever else stands alone.
+    /// One of `= [ ] { } ( ) ; , + - * / ^ : < > & | ~ '` and whatever else stands alone.
     Sign(char),
+    /// One of [`PAIRS`].
+    Pair(&'static str),
     /// End of a line.
     NewLine,
     /// End of the file.
@@ -56,8 +61,8 @@ impl<'a> Lexer<'a> {
         let kind = self.kind(spaced)?;
         self.after_value = match &kind {
             Kind::Name(_) | Kind::Number(_) | Kind::Text(_) => true,
-            Kind::Sign(sign) => [']', '}', ')'].contains(sign),
-            Kind::NewLine | Kind::End => false,
+            Kind::Sign(sign) => [']', '}', ')', '\''].contains(sign),
+            Kind::NewLine | Kind::End | Kind::Pair(_) => false,
         };
         let spaced_after = self.peek(0).is_none_or(|byte| byte.is_ascii_whitespace());
         Ok(Token { kind, line, column, spaced, spaced_after })
@@ -161,6 +166,11 @@ impl<'a> Lexer<'a> {
         if byte == b'"' || (byte == b'\'' && (spaced || !self.after_value)) {
             return self.text(byte);
         }
+        let rest = &self.bytes[self.at..];
+        if let Some(pair) = PAIRS.iter().find(|pair| rest.starts_with(pair.as_bytes())) {
+            self.at += pair.len();
+            return Ok(Kind::Pair(pair));
+        }
         let sign = if byte.is_ascii_graphic() { char::from(byte) } else { char::REPLACEMENT_CHARACTER };
         self.at += 1;
         Ok(Kind::Sign(sign))
@@ -168,8 +178,11 @@ impl<'a> Lexer<'a> {
 
     fn name(&mut self) -> Kind {
         let start = self.at;
-        let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
-        while self.peek(0).is_some_and(part) && !self.bytes[self.at..].starts_with(b"...") {
+        let begins = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+        let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        while self.peek(0).is_some_and(part)
+            || (self.peek(0) == Some(b'.') && self.peek(1).is_some_and(begins))
+        {
             self.at += 1;
         }
         let name = String::from_utf8_lossy(&self.bytes[start..self.at]).into_owned();
@@ -189,7 +202,8 @@ impl<'a> Lexer<'a> {
     fn number(&mut self) -> Result<Kind, ReadError> {
         let (start, column) = (self.at, self.column());
         self.digits();
-        if self.peek(0) == Some(b'.') && !self.bytes[self.at..].starts_with(b"...") {
+        let elementwise = matches!(self.peek(1), Some(b'*' | b'/' | b'^' | b'\\' | b'\''));
+        if self.peek(0) == Some(b'.') && !elementwise && !self.bytes[self.at..].starts_with(b"...") {
             self.at += 1;
             self.digits();
         }

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use model::busbranch::{
-    BusBranchCase, BusNumber, CaseBranch, CaseBus, CaseBusType, CaseCost, CaseFault, CaseGenerator, CaseRow,
-    CostCurve,
+    BusBranchCase, BusNumber, CaseBranch, CaseBus, CaseBusType, CaseCost, CaseDcLine, CaseFault,
+    CaseGenerator, CaseRow, CostCurve,
 };
 use model::{Diagnostic, DiagnosticKind};
 
@@ -16,11 +16,13 @@ const BUS_COLUMNS: RangeInclusive<usize> = 13..=17;
 const GENERATOR_COLUMNS: RangeInclusive<usize> = 10..=25;
 const BRANCH_COLUMNS: RangeInclusive<usize> = 11..=21;
 const COST_COLUMNS: RangeInclusive<usize> = 4..=1024;
+const DC_LINE_COLUMNS: RangeInclusive<usize> = 17..=23;
 
 /// Columns that a case keeps; what stands behind them is reported.
 const BUS_KEPT: usize = 13;
 const GENERATOR_KEPT: usize = 10;
 const BRANCH_KEPT: usize = 13;
+const DC_LINE_KEPT: usize = 17;
 
 /// Fields of interest with the line where each is assigned.
 #[derive(Default)]
@@ -31,6 +33,7 @@ struct Fields {
     generator: Option<(u32, Matrix)>,
     branch: Option<(u32, Matrix)>,
     cost: Option<(u32, Matrix)>,
+    dc_line: Option<(u32, Matrix)>,
     names: Option<(u32, Vec<String>)>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -45,6 +48,7 @@ pub(super) fn case(document: Document) -> Result<(BusBranchCase, Vec<Diagnostic>
     let (generator_line, generator) = required(fields.generator.take(), "gen")?;
     let (branch_line, branch) = required(fields.branch.take(), "branch")?;
     let (cost_line, cost) = fields.cost.take().unwrap_or_default();
+    let (dc_line_line, dc_line) = fields.dc_line.take().unwrap_or_default();
     let mut case = BusBranchCase {
         name,
         base_mva,
@@ -52,12 +56,14 @@ pub(super) fn case(document: Document) -> Result<(BusBranchCase, Vec<Diagnostic>
         generators: rows(&generator, generator_line, ("gen", GENERATOR_COLUMNS), read_generator)?,
         branches: rows(&branch, branch_line, ("branch", BRANCH_COLUMNS), read_branch)?,
         costs: rows(&cost, cost_line, ("gencost", COST_COLUMNS), read_cost)?,
+        dc_lines: rows(&dc_line, dc_line_line, ("dcline", DC_LINE_COLUMNS), read_dc_line)?,
     };
     fields.name_buses(&mut case);
     for (table, line, matrix, kept) in [
         ("bus", bus_line, &bus, BUS_KEPT),
         ("gen", generator_line, &generator, GENERATOR_KEPT),
         ("branch", branch_line, &branch, BRANCH_KEPT),
+        ("dcline", dc_line_line, &dc_line, DC_LINE_KEPT),
     ] {
         fields.diagnostics.extend(dropped_columns(table, line, matrix, kept));
     }
@@ -67,6 +73,7 @@ pub(super) fn case(document: Document) -> Result<(BusBranchCase, Vec<Diagnostic>
         CaseRow::Generator(row) => generator.lines.get(row).copied().unwrap_or(generator_line),
         CaseRow::Branch(row) => branch.lines.get(row).copied().unwrap_or(branch_line),
         CaseRow::Cost(row) => cost.lines.get(row).copied().unwrap_or(cost_line),
+        CaseRow::DcLine(row) => dc_line.lines.get(row).copied().unwrap_or(dc_line_line),
     };
     case.check().map_err(|fault| ReadError::new(line_of(&fault), fault.reason.clone(), fault.hint))?;
     Ok((case, fields.diagnostics))
@@ -84,8 +91,9 @@ impl Fields {
                 ("gen", Assigned::Matrix(matrix)) => put(&mut fields.generator, line, matrix),
                 ("branch", Assigned::Matrix(matrix)) => put(&mut fields.branch, line, matrix),
                 ("gencost", Assigned::Matrix(matrix)) => put(&mut fields.cost, line, matrix),
+                ("dcline", Assigned::Matrix(matrix)) => put(&mut fields.dc_line, line, matrix),
                 ("bus_name", Assigned::Cells(names)) => put(&mut fields.names, line, names),
-                ("bus" | "gen" | "branch" | "gencost" | "bus_name", _) => {
+                ("bus" | "gen" | "branch" | "gencost" | "dcline" | "bus_name", _) => {
                     let reason = format!("{} is not a table", assignment.field);
                     return Err(ReadError::new(line, reason, "write the rows in brackets"));
                 }
@@ -283,6 +291,27 @@ fn read_branch(row: &Row<'_>) -> Result<CaseBranch, ReadError> {
         in_service: row.status(11)?,
         angmin_degree: if limited { row.at(12) } else { -360.0 },
         angmax_degree: if limited { row.at(13) } else { 360.0 },
+    })
+}
+
+fn read_dc_line(row: &Row<'_>) -> Result<CaseDcLine, ReadError> {
+    Ok(CaseDcLine {
+        from: row.bus(1, "fbus")?,
+        to: row.bus(2, "tbus")?,
+        in_service: row.status(3)?,
+        pf_mw: row.at(4),
+        qf_mvar: row.at(6),
+        qt_mvar: row.at(7),
+        vf_pu: row.at(8),
+        vt_pu: row.at(9),
+        pmin_mw: row.at(10),
+        pmax_mw: row.at(11),
+        qminf_mvar: row.at(12),
+        qmaxf_mvar: row.at(13),
+        qmint_mvar: row.at(14),
+        qmaxt_mvar: row.at(15),
+        loss0_mw: row.at(16),
+        loss1: row.at(17),
     })
 }
 

@@ -57,12 +57,12 @@ fn every_shape_of_matrix_is_understood() {
 
 #[test]
 fn unknown_fields_are_reported_and_names_are_taken() {
-    let text = with("mpc.dcline = [1 2];\nmpc.bus_name = {'one'; 'it''s two'};\nmpc.note = \"x\";");
+    let text = with("mpc.areas = [1 2];\nmpc.bus_name = {'one'; 'it''s two'};\nmpc.note = \"x\";");
     let (case, diagnostics) = read(text.as_bytes()).unwrap();
     assert_eq!(case.buses[1].name.as_deref(), Some("it's two"));
     let dropped: Vec<_> = diagnostics.iter().map(|d| (d.kind, d.element.as_str(), d.line)).collect();
     let kind = DiagnosticKind::Dropped;
-    assert_eq!(dropped, [(kind, "dcline", Some(10)), (kind, "note", Some(12))]);
+    assert_eq!(dropped, [(kind, "areas", Some(10)), (kind, "note", Some(12))]);
 }
 
 #[test]
@@ -89,20 +89,16 @@ fn faults_are_named_with_their_line() {
         assert!(!error.hint.is_empty(), "{error}");
     };
     let swap = |from: &str, to: &str| with("").replace(from, to);
-    check(swap("2 1 5 1", "2 1 5*2 1"), 6, "arithmetic");
-    check(swap("2 1 5 1", "2 1 5-2 1"), 6, "arithmetic");
-    check(swap("2 1 5 1", "2 1 5 - 2 1"), 6, "arithmetic");
-    check(swap("2 1 5 1", "2 1 sqrt(5) 1"), 6, "\"sqrt\" in a matrix");
-    check(swap("2 1 5 1", "2 1 x 1"), 6, "\"x\" in a matrix");
+    check(swap("2 1 5 1", "2 1 mpc.load 1"), 6, "\"mpc.load\" is neither a variable");
+    check(swap("2 1 5 1", "2 1 rand(5) 1"), 6, "\"rand\" is neither a variable");
+    check(swap("2 1 5 1", "2 1 x 1"), 6, "\"x\" is neither a variable");
     check(swap("2 1 5 1", "2 1,, 1"), 6, "comma");
     check(swap("2 1 5 1", "2 1 5.x 1"), 6, "not a number");
-    check(with("mpc.bus(:, 3) = 0;"), 10, "\"(\" where \"=\"");
-    check(with("define_constants;"), 10, "not a field");
     check(with("mpc.baseMVA = 50;"), 10, "assigned twice");
     check(with("mpc.x = [1 2"), 10, "not closed");
     check(with("mpc.x = 'abc"), 10, "not closed");
     check(with("%{\nmpc"), 10, "not closed");
-    check(with("mpc.x = 2 * 3;"), 10, "after the value");
+    check(with("mpc.x = 2 * 3 4;"), 10, "after the value");
     check(swap("2 1 5 1", "2 1 5 1 0"), 6, "14 columns, the rows before have 13");
     check(swap(" 0.9\n", "\n"), 5, "a row of bus has 12 columns");
     check(swap("2 1 5 1", "1 1 5 1"), 6, "already used");
@@ -121,8 +117,109 @@ fn faults_are_named_with_their_line() {
     check(swap("mpc.gen =", "mpc.generators ="), 0, "mpc.gen is missing");
     check(with("mpc.gencost = [2 0 0 3 1 2];"), 10, "n is 3");
     check(with("mpc.gencost = [1 0 0 1 1 2; 1 0 0 1 1 2; 1 0 0 1 1 2];"), 4, "3 cost rows");
-    check(with(&"mpc.x = 1;\n".repeat(5_000)), 4_101, "more than 4096 fields");
+    let many: String = (0..5_000).map(|n| format!("mpc.x{n} = 1;\n")).collect();
+    check(with(&many), 4_101, "more than 4096 fields");
     check("function [baseMVA, bus] = old\n".into(), 1, "one struct");
+}
+
+#[test]
+fn statements_after_the_data_are_executed() {
+    let check = |statements: &str, expected: [f64; 2]| {
+        let text = with(statements);
+        let (case, _) = read(text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let (bus, branch) = (&case.buses[1], &case.branches[0]);
+        assert_eq!([bus.pd_mw, branch.r_pu], expected, "{statements}");
+    };
+    let (p, r) = (5.0, 0.01);
+    let columns =
+        "[PQ, PV, REF, NONE, BUS_I, BUS_TYPE, PD, QD] = idx_bus;\n[F_BUS, T_BUS, BR_R, BR_X] = idx_brch;\n";
+    let convert = format!(
+        "{columns}Vbase = mpc.bus(1, 10) * 1e3; %% in Volts\nSbase = mpc.baseMVA * 1e6;\n\
+         mpc.branch(:, [BR_R BR_X]) = mpc.branch(:, [BR_R BR_X]) / (Vbase^2 / Sbase);\n\
+         mpc.bus(:, [PD, QD]) = mpc.bus(:, [PD, QD]) / 1e3;"
+    );
+    check(&convert, [5e-3, 0.01]);
+    check("define_constants\nmpc.bus(2, PD) = sum(mpc.bus(:, PD)) + 1;", [6.0, r]);
+    check("mpc.bus(:, 3) = mpc.bus(:, 3) * sin(acos(0.6));", [4.0, r]);
+    check("k = find(mpc.bus(:, 3) > 1 & ~isinf(mpc.bus(:, 4)));\nmpc.bus(k, 3) = -2 ^ 2;", [-4.0, r]);
+    check("mpc.bus(mpc.bus(:, 3) == 5, 3) = 7;", [7.0, r]);
+    check(
+        "if 0\n mpc.bus(2, 3) = 1;\nelseif mpc.bus(end, 3) >= 5\n mpc.bus(2, 3) = 2;\nelse\n x = 1;\nend",
+        [2.0, r],
+    );
+    check("for i = 1:size(mpc.bus, 1)\n mpc.bus(i, 3) = 2 * i; % twice\nend", [4.0, r]);
+    check("x = [1 2; 3 4]';\nmpc.bus(2, 3) = x(1, 2) + 10 * x(3);", [33.0, r]);
+    check("x = 1:2:5;\nmpc.bus(2, 3) = x(end) + length(x) + max(x);", [13.0, r]);
+    check("mpc.bus(2, 3) = mpc.bus(2, 3) .* 2 ./ 4;", [2.5, r]);
+    check("s = 0.5;\nmpc.branch(1, 3) = s * ...\n  2;", [p, 1.0]);
+    check("mpc.bus(3, :) = [3 1 9 0 0 0 1 1 0 10 1 1.1 0.9];\nmpc.bus(3, :) = [];", [p, r]);
+    check("mpc.branch = [1 2 0.03 0.1 0 0 0 0 0 0 1 -360 360] * 1;", [p, 0.03]);
+    check("x = [1 -2];\ny = [1 - 2];\nmpc.bus(2, 3) = numel(x) + numel(y);", [3.0, r]);
+    check("return\nmpc.bus(2, 3) = 1;", [p, r]);
+    for (entries, expected) in
+        [("2 1 5*2 sqrt(16)/4", 10.0), ("2 1 5-2 1", 3.0), ("2 1 5 - 2 1", 3.0), ("2 1 5 -2", 5.0)]
+    {
+        let text = with("").replace("2 1 5 1", entries);
+        assert_eq!(read(text.as_bytes()).unwrap().0.buses[1].pd_mw, expected, "{entries}");
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_refused_with_its_line() {
+    let check = |statements: &str, line: u32, reason: &str| {
+        let error = read(with(statements).as_bytes()).unwrap_err();
+        assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error}\n{statements}");
+        assert!(!error.hint.is_empty(), "{error}");
+    };
+    check("mpc = loadcase('case9');", 10, "assigned as a whole");
+    check("mpc.bus(:, PD) = 0;", 10, "\"PD\" is neither");
+    check("x = 1;\nmpc.bus = scale_load(x, mpc.bus);", 11, "\"scale_load\" is neither");
+    check("mpc.bus(:, 3) = [1 2 3];", 10, "3 figures for 2 places");
+    check("mpc.bus(0, 3) = 1;", 10, "0 is no index");
+    check("x = mpc.bus(3, 1);", 10, "row index 3 of 2");
+    check("x = mpc.bus * mpc.bus;", 10, "product of two matrices");
+    check("x = mpc.bus + mpc.branch(:, 1:3);", 10, "do not fit");
+    check("while 1\nend", 10, "\"while\" is not understood");
+    check("if 1\nx = 2;", 10, "not closed");
+    check("x = sqrt(-1);", 10, "no real one");
+    check("x = zeros(1e9);", 10, "a size is");
+    check("x = zeros(1e5, 1e5);", 10, "at most");
+    check("x = 1:1e9;", 10, "at most");
+    check("for i = 1:1e7\nx = i;\nend", 11, "more than 1000000 statements");
+    check("for i = 1:1e6\nx = zeros(1000, 1000);\nend", 11, "figures are computed");
+    check(&format!("x = {}1;", "1 + ".repeat(5_000)), 10, "parts");
+    check(&format!("x = {}1;", "(".repeat(5_000)), 10, "parts");
+    check(&format!("x = {}1;", "[".repeat(5_000)), 10, "parts");
+    check(&format!("x = {}1;", "-".repeat(5_000)), 10, "parts");
+    check(&format!("x = {}", "mpc.bus(".repeat(5_000)), 10, "parts");
+    check(&"if 1\n".repeat(5_000), 26, "within each other");
+    check("[a, b] = size(mpc.bus);", 10, "\"(\" after the function");
+    check("[a, b] = size;", 10, "several values");
+    check("plot", 10, "\"plot\" is not understood");
+    check("function y = other(x)\ny = 1;", 10, "a case function has no arguments");
+    check("function y = other\ny = 1;", 10, "a second function");
+    let table =
+        "function chgtab = contab\ndefine_constants;\nchgtab = [\n1 0 CT_TBRCH 1 BR_STATUS CT_REP 0;\n];\n";
+    let error = read(table.as_bytes()).unwrap_err();
+    assert!(error.line == 3 && error.hint.contains("change tables"), "{error}");
+}
+
+#[test]
+fn dc_lines_are_read() {
+    let line = "mpc.dcline = [1 2 1 10 8.9 1 2 1.01 1.02 0 100 -50 60 -70 80 1 0.01];";
+    let (case, diagnostics) = read(with(line).as_bytes()).unwrap();
+    let found = &case.dc_lines[0];
+    assert_eq!(
+        (found.from, found.to, found.in_service, diagnostics.len()),
+        (BusNumber(1), BusNumber(2), true, 0)
+    );
+    assert_eq!((found.pf_mw, found.vf_pu, found.vt_pu), (10.0, 1.01, 1.02));
+    assert!((found.pt_mw() - 8.9).abs() < 1e-12);
+    assert_eq!(
+        (found.qminf_mvar, found.qmaxf_mvar, found.qmint_mvar, found.qmaxt_mvar),
+        (-50.0, 60.0, -70.0, 80.0)
+    );
+    assert_eq!(read(write(&case).as_bytes()).unwrap().0, case);
 }
 
 #[test]
@@ -188,9 +285,10 @@ proptest! {
 
     #[test]
     fn no_token_salad_makes_it_panic(
-        picks in proptest::collection::vec(0..24_usize, 0..80),
+        picks in proptest::collection::vec(0..40_usize, 0..80),
     ) {
-        const SALAD: [&str; 24] = ["mpc.bus", "mpc.", "mpc.gen", " = ", "[", "]", "{", "}", ";", "\n", "1", " -2", "3.5",
+        const SALAD: [&str; 40] = ["mpc.bus(", "(", ")", ":", "end", "x", "if ", "for i = ", "*", "^", ".*", "~", "'",
+            "sum(", "==", "define_constants\n", "mpc.bus", "mpc.", "mpc.gen", " = ", "[", "]", "{", "}", ";", "\n", "1", " -2", "3.5",
             "Inf", "'a'", "'", "%{\n", "%}\n", "...", ",", "function ", "+", "e", "(" ];
         let text: String = picks.iter().map(|pick| SALAD[*pick]).collect();
         let _ = read(text.as_bytes());

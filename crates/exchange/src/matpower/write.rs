@@ -14,6 +14,7 @@ pub fn write(case: &BusBranchCase) -> String {
     generators(&mut text, case);
     branches(&mut text, case);
     costs(&mut text, case);
+    dc_lines(&mut text, case);
     if case.buses.iter().any(|bus| bus.name.is_some()) {
         text.push_str("\nmpc.bus_name = {\n");
         for bus in &case.buses {
@@ -112,6 +113,37 @@ fn branches(text: &mut String, case: &BusBranchCase) {
             f64::from(u8::from(branch.in_service)),
             branch.angmin_degree,
             branch.angmax_degree,
+        ];
+        row(text, &figures);
+    }
+    text.push_str("];\n");
+}
+
+fn dc_lines(text: &mut String, case: &BusBranchCase) {
+    if case.dc_lines.is_empty() {
+        return;
+    }
+    text.push_str("\n% fbus tbus status Pf Pt Qf Qt Vf Vt Pmin Pmax QminF QmaxF QminT QmaxT loss0 loss1\n");
+    text.push_str("mpc.dcline = [\n");
+    for line in &case.dc_lines {
+        let figures = [
+            f64::from(line.from.0),
+            f64::from(line.to.0),
+            f64::from(u8::from(line.in_service)),
+            line.pf_mw,
+            line.pt_mw(),
+            line.qf_mvar,
+            line.qt_mvar,
+            line.vf_pu,
+            line.vt_pu,
+            line.pmin_mw,
+            line.pmax_mw,
+            line.qminf_mvar,
+            line.qmaxf_mvar,
+            line.qmint_mvar,
+            line.qmaxt_mvar,
+            line.loss0_mw,
+            line.loss1,
         ];
         row(text, &figures);
     }

@@ -65,6 +65,7 @@ fn case() -> BusBranchCase {
         generators: vec![generator],
         branches: vec![branch(1, 7, 0.0), branch(1, 7, 0.0), branch(7, 9, 0.978)],
         costs: vec![],
+        dc_lines: vec![],
     }
 }
 

@@ -165,5 +165,10 @@ fn through_switches(case: &BusBranchCase) -> Result<CaseGrid, model::ExpandError
             machine.filter(|_| row.in_service).and_then(|machine| found.machine[machine.at()])
         })
         .collect();
-    Ok(CaseGrid { grid, map: CaseMap { buses, branches, generators }, diagnostics: expansion.diagnostics })
+    let dc_lines = vec![None; case.dc_lines.len()];
+    Ok(CaseGrid {
+        grid,
+        map: CaseMap { buses, branches, generators, dc_lines },
+        diagnostics: expansion.diagnostics,
+    })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use powerflow::{Options, Outcome, QLimit, Reason, Solution, Start};
+use powerflow::{Doubt, Effort, Method, Options, Outcome, QLimit, Reason, Solution, Start, Variant, Way};
 use serde_json::json;
 use topology::calc::BusIdx;
 
@@ -39,9 +39,15 @@ pub(crate) struct PowerflowArgs {
     /// Largest power mismatch that counts as solved, in p.u.
     #[arg(long, default_value = "1e-8", value_parser = positive)]
     tolerance: f64,
-    /// Most Newton steps; with reactive limits, per round.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    max_iterations: u32,
+    /// Most steps; with reactive limits, per round. Without it 20, for decoupled 100 and for fixed-point 1000.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    max_iterations: Option<u32>,
+    /// How the equations are solved.
+    #[arg(long, value_enum, default_value_t = By::Newton)]
+    method: By,
+    /// Nothing but the method from the start asked for: no DC start, step control or continuation when it stops.
+    #[arg(long)]
+    plain: bool,
     /// Voltages to start from.
     #[arg(long, value_enum, default_value_t = Begin::Case)]
     start: Begin,
@@ -58,6 +64,8 @@ enum Kind {
     Branch,
     /// Output of the generators.
     Generator,
+    /// Powers and voltages at both ends of the DC lines.
+    DcLine,
     /// One row per island.
     Summary,
     /// Everything.
@@ -70,6 +78,45 @@ enum Begin {
     Flat,
     /// Vm and Va of the file.
     Case,
+    /// Angles of the DC power flow, 1 p.u.
+    Dc,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum By {
+    /// Newton's method on powers in polar coordinates.
+    Newton,
+    /// Fast decoupled, resistances left out of B' (XB).
+    Decoupled,
+    /// Fast decoupled, resistances left out of B'' (BX).
+    DecoupledBx,
+    /// Newton's method on currents in rectangular coordinates.
+    Current,
+    /// Fixed point on the factorised admittance matrix.
+    FixedPoint,
+    /// Angles and active power alone, without losses.
+    Dc,
+}
+
+impl By {
+    const fn method(self) -> Method {
+        match self {
+            Self::Newton => Method::Newton,
+            Self::Decoupled => Method::Decoupled(Variant::Xb),
+            Self::DecoupledBx => Method::Decoupled(Variant::Bx),
+            Self::Current => Method::CurrentInjection,
+            Self::FixedPoint => Method::FixedPoint,
+            Self::Dc => Method::Dc,
+        }
+    }
+
+    const fn most_iterations(self) -> u32 {
+        match self {
+            Self::Newton | Self::Current | Self::Dc => 20,
+            Self::Decoupled | Self::DecoupledBx => 100,
+            Self::FixedPoint => 1000,
+        }
+    }
 }
 
 impl Kind {
@@ -78,6 +125,7 @@ impl Kind {
             Self::Bus => Some("bus"),
             Self::Branch => Some("branch"),
             Self::Generator => Some("generator"),
+            Self::DcLine => Some("dc_line"),
             Self::Summary => Some("summary"),
             Self::All => None,
         }
@@ -97,12 +145,15 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
     let start = match args.start {
         Begin::Flat => Start::Flat,
         Begin::Case => Start::FromGrid,
+        Begin::Dc => Start::Dc,
     };
     let options = Options {
         tolerance_pu: args.tolerance,
-        max_iterations: args.max_iterations,
+        max_iterations: args.max_iterations.unwrap_or(args.method.most_iterations()),
         enforce_q_limits: args.enforce_q_limits,
         start,
+        method: args.method.method(),
+        rescue: !args.plain,
     };
     let solution = powerflow::solve(&network.grid, &options);
     let state = State {
@@ -114,12 +165,14 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
     let violations = violations(&network, &state);
     tell(args, &network, &solution, &violations);
     let islands = islands(&network, &solution);
+    let delivered = results::delivered(&network, &solution);
     let findings = Findings {
         summary: summary(&network, &solution, &violations, &islands)?,
         tables: vec![
             results::buses(&network, &state),
             results::branches(&network, &state),
-            results::generators(&network, &solution),
+            results::generators(&network, &delivered, &solution.voltages),
+            results::dc_lines(&network, &delivered, &solution.voltages),
             islands,
         ],
     };
@@ -190,6 +243,15 @@ fn tell(args: &PowerflowArgs, network: &StudyNetwork, solution: &Solution, viola
             }
         }
     }
+    for (number, effort) in (1..).zip(&solution.efforts) {
+        if effort.way != Way::Plain && effort.reached.is_none() {
+            args.output
+                .note(&format!("island {number}: the method stopped; solved by {}", way_name(effort.way)));
+        }
+        for text in [diagnosis(network, effort), doubt(network, effort)].into_iter().flatten() {
+            say(&format!("island {number}: {text}"));
+        }
+    }
     for (bus, limit) in &solution.limited {
         let limit = limit_name(*limit);
         args.output.note(&format!("{}: held at the {limit} reactive limit", network.bus_name(*bus)));
@@ -198,6 +260,41 @@ fn tell(args: &PowerflowArgs, network: &StudyNetwork, solution: &Solution, viola
         let Violation { element, quantity, value, limit } = violation;
         args.output.note(&format!("limit violated: {element}: {quantity} {value:.4}, limit {limit}"));
     }
+}
+
+const fn way_name(way: Way) -> &'static str {
+    match way {
+        Way::Plain => "plain",
+        Way::DcStart => "dc_start",
+        Way::StepControl => "step_control",
+        Way::Continuation => "continuation",
+    }
+}
+
+/// How much of the injections the island can bear, and where it gives way.
+fn diagnosis(network: &StudyNetwork, effort: &Effort) -> Option<String> {
+    let (share, bus) = effort.reached?;
+    let percent = 100.0 * share;
+    Some(format!(
+        "no solution beyond {percent:.1} % of all injections, where the voltage of {} gives way",
+        network.bus_name(bus)
+    ))
+}
+
+/// What speaks against a solution.
+fn doubt(network: &StudyNetwork, effort: &Effort) -> Option<String> {
+    Some(match effort.doubt? {
+        Doubt::LowVoltage(bus, vm_pu) => {
+            let name = network.bus_name(bus);
+            format!("{name} has {vm_pu:.3} p.u.: a solution of the equations, but hardly a state of the grid")
+        }
+        Doubt::WideAngle(branch) => {
+            let name = network.branch_name(branch);
+            format!(
+                "more than 90 degrees across {name}: a solution of the equations, but hardly a state of the grid"
+            )
+        }
+    })
 }
 
 const fn limit_name(limit: QLimit) -> &'static str {
@@ -210,7 +307,6 @@ const fn limit_name(limit: QLimit) -> &'static str {
 fn reason_text(network: &StudyNetwork, reason: Reason) -> String {
     match reason {
         Reason::NoSlack => "no reference bus".to_owned(),
-        Reason::SecondSlack(bus) => format!("{} is a second reference", network.bus_name(bus)),
         Reason::BadBus(bus) => {
             format!(
                 "{} has unusable data (look at its set points and reactive limits)",
@@ -250,11 +346,11 @@ fn told(outcome: &Outcome) -> Told {
     }
 }
 
-/// One row per island: how it was solved, and its balance: generation = load + shunts + losses.
+/// One row per island: how it was solved, and its balance: generation + dc lines = load + shunts + losses.
 fn islands(network: &StudyNetwork, solution: &Solution) -> Table {
     let grid = &network.grid;
     let count = solution.islands.len();
-    let (mut buses, mut sums) = (vec![0_i64; count], vec![[0.0; 4]; count]);
+    let (mut buses, mut sums) = (vec![0_i64; count], vec![[0.0; 5]; count]);
     for (at, bus) in grid.buses.iter().enumerate() {
         let island = bus.island.at();
         let index = u32::try_from(at).ok().map(BusIdx);
@@ -263,13 +359,31 @@ fn islands(network: &StudyNetwork, solution: &Solution) -> Table {
         let shunt = bus.g_shunt_pu * solution.voltages.vm_pu[at].powi(2) * grid.base_mva;
         let generation = solution.p_injection_pu[at] * grid.base_mva + load;
         buses[island] += 1;
-        let parts = [generation, load, shunt, 0.0];
+        let parts = [generation, load, shunt, 0.0, 0.0];
         sums[island].iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
     }
     for (branch, flow) in grid.branches.iter().zip(&solution.flows) {
         let island = grid.buses[branch.from.at()].island.at();
         sums[island][3] += (flow.p_from_pu + flow.p_to_pu) * grid.base_mva;
     }
+    for (line, ends) in network.case.dc_lines.iter().zip(&network.map.dc_lines) {
+        let Some([from, to]) = ends else { continue };
+        for (end, delivered_mw) in [(from, -line.pf_mw), (to, line.pt_mw())] {
+            let island = grid.buses[end.at()].island.at();
+            sums[island][0] -= delivered_mw;
+            sums[island][4] += delivered_mw;
+        }
+    }
+    let way = solution.islands.iter().zip(&solution.efforts).map(|(outcome, effort)| {
+        matches!(outcome, Outcome::Converged { .. }).then(|| way_name(effort.way).to_owned())
+    });
+    let remarks = solution.islands.iter().zip(&solution.efforts).map(|(outcome, effort)| {
+        let refused = match outcome {
+            Outcome::NotSolvable { reason } => Some(reason_text(network, *reason)),
+            Outcome::Converged { .. } | Outcome::Stopped { .. } => None,
+        };
+        diagnosis(network, effort).or(doubt(network, effort)).or(refused)
+    });
     let told: Vec<Told> = solution.islands.iter().map(told).collect();
     let sum = |at: usize| sums.iter().map(move |sums| sums[at]);
     Table {
@@ -279,9 +393,12 @@ fn islands(network: &StudyNetwork, solution: &Solution) -> Table {
             Column::integers("buses", buses.into_iter().map(Some)),
             Column::texts("state", told.iter().map(|told| Some(told.state.to_owned()))),
             Column::integers("iterations", told.iter().map(|told| told.iterations)),
+            Column::texts("way", way),
+            Column::texts("diagnosis", remarks),
             Column::numbers("mismatch_pu", told.iter().map(|told| told.mismatch_pu)),
             Column::texts("worst", told.iter().map(|told| told.worst.map(|bus| network.bus_name(bus)))),
             Column::numbers("generation_mw", sum(0)),
+            Column::numbers("dc_line_mw", sum(4)),
             Column::numbers("load_mw", sum(1)),
             Column::numbers("shunt_mw", sum(2)),
             Column::numbers("loss_mw", sum(3)),

@@ -6,6 +6,7 @@
 //! branch:  p_from_mw, p_to_mw = power out of the bus into the branch, pl_mw = p_from_mw + p_to_mw
 //!          loading_percent = 100 · max(|S_from|, |S_to|) / rateA
 //! machine: p_mw, q_mvar = delivered
+//! dc line: p_from_mw, p_to_mw = power out of the bus into the line, pl_mw = p_from_mw + p_to_mw
 //! ```
 
 use powerflow::Solution;
@@ -90,14 +91,13 @@ pub(crate) fn loading_percent(network: &StudyNetwork, state: &State<'_>, branch:
 }
 
 /// What every machine delivers.
-pub(crate) fn generators(network: &StudyNetwork, solution: &Solution) -> Table {
-    let outputs = outputs(network, solution);
+pub(crate) fn generators(network: &StudyNetwork, delivered: &Delivered, voltages: &Voltages) -> Table {
     let buses = &network.map.generators;
-    let per_machine = |figures: &[f64]| -> Vec<f64> {
+    let at_bus = |figures: &[f64]| -> Vec<f64> {
         buses.iter().map(|bus| bus.map_or(f64::NAN, |bus| figures[bus.at()])).collect()
     };
     let cases = &network.case.generators;
-    let degrees: Vec<f64> = solution.voltages.va_rad.iter().map(|angle| angle.to_degrees()).collect();
+    let outputs = &delivered.generators;
     Table {
         kind: "generator",
         columns: vec![
@@ -105,46 +105,112 @@ pub(crate) fn generators(network: &StudyNetwork, solution: &Solution) -> Table {
             Column::integers("bus", cases.iter().map(|machine| Some(i64::from(machine.bus.0)))),
             Column::numbers("p_mw", outputs.iter().map(|output| output[0])),
             Column::numbers("q_mvar", outputs.iter().map(|output| output[1])),
-            Column::numbers("vm_pu", per_machine(&solution.voltages.vm_pu)),
-            Column::numbers("va_degree", per_machine(&degrees)),
+            Column::numbers("vm_pu", at_bus(&voltages.vm_pu)),
+            Column::numbers("va_degree", at_bus(&voltages.va_rad).into_iter().map(f64::to_degrees)),
         ],
     }
 }
 
-/// MW and Mvar by row of the generator table. The first machine at a slack balances its island; machines at one bus
-/// share its reactive power.
-fn outputs(network: &StudyNetwork, solution: &Solution) -> Vec<[f64; 2]> {
-    let cases = &network.case.generators;
-    let base = network.grid.base_mva;
-    let mut outputs = vec![[f64::NAN; 2]; cases.len()];
-    let mut machines: Vec<Vec<usize>> = vec![Vec::new(); network.grid.buses.len()];
-    for (row, bus) in network.map.generators.iter().enumerate() {
-        if let Some(list) = bus.and_then(|bus| machines.get_mut(bus.at())) {
-            list.push(row);
-        }
+/// Powers of the DC lines at both ends, out of the bus into the line, and the voltages there.
+pub(crate) fn dc_lines(network: &StudyNetwork, delivered: &Delivered, voltages: &Voltages) -> Table {
+    let ends = &network.map.dc_lines;
+    let at_bus = |figures: &[f64], end: usize| -> Vec<f64> {
+        ends.iter().map(|ends| ends.map_or(f64::NAN, |ends| figures[ends[end].at()])).collect()
+    };
+    let cases = &network.case.dc_lines;
+    let drawn =
+        |end: usize, part: usize| delivered.dc_lines.iter().map(move |outputs| 0.0 - outputs[end][part]);
+    let loss = delivered.dc_lines.iter().map(|[from, to]| 0.0 - from[0] - to[0]);
+    Table {
+        kind: "dc_line",
+        columns: vec![
+            Column::integers("dc_line", (1..).zip(cases).map(|(row, _)| Some(row))),
+            Column::integers("from_bus", cases.iter().map(|line| Some(i64::from(line.from.0)))),
+            Column::integers("to_bus", cases.iter().map(|line| Some(i64::from(line.to.0)))),
+            Column::numbers("p_from_mw", drawn(0, 0)),
+            Column::numbers("q_from_mvar", drawn(0, 1)),
+            Column::numbers("p_to_mw", drawn(1, 0)),
+            Column::numbers("q_to_mvar", drawn(1, 1)),
+            Column::numbers("pl_mw", loss),
+            Column::numbers("vm_from_pu", at_bus(&voltages.vm_pu, 0)),
+            Column::numbers("va_from_degree", at_bus(&voltages.va_rad, 0).into_iter().map(f64::to_degrees)),
+            Column::numbers("vm_to_pu", at_bus(&voltages.vm_pu, 1)),
+            Column::numbers("va_to_degree", at_bus(&voltages.va_rad, 1).into_iter().map(f64::to_degrees)),
+        ],
     }
-    for (at, rows) in machines.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-        let bus = &network.grid.buses[at];
+}
+
+/// MW and Mvar that sources deliver, by row of their tables; NaN where nothing is energised.
+pub(crate) struct Delivered {
+    generators: Vec<[f64; 2]>,
+    /// At the from and the to end.
+    dc_lines: Vec<[[f64; 2]; 2]>,
+}
+
+/// A machine or one end of a DC line.
+struct Source {
+    /// Set point, or what is known of it.
+    output: [f64; 2],
+    range: [f64; 2],
+    row: usize,
+    /// `None` for a machine.
+    end: Option<usize>,
+}
+
+/// The first source at a slack balances it; sources at one bus share its reactive power.
+pub(crate) fn delivered(network: &StudyNetwork, solution: &Solution) -> Delivered {
+    let base = network.grid.base_mva;
+    let mut found = Delivered {
+        generators: vec![[f64::NAN; 2]; network.case.generators.len()],
+        dc_lines: vec![[[f64::NAN; 2]; 2]; network.case.dc_lines.len()],
+    };
+    for (at, mut sources) in sources(network).into_iter().enumerate() {
         let Some(index) = u32::try_from(at).ok().map(BusIdx) else { continue };
-        if !solution.p_injection_pu[at].is_finite() {
+        if sources.is_empty() || !solution.p_injection_pu[at].is_finite() {
             continue;
         }
-        for &row in rows {
-            outputs[row] = [cases[row].pg_mw, cases[row].qg_mvar];
-        }
+        let bus = &network.grid.buses[at];
         if bus.kind != BusKind::Pq {
-            let ranges: Vec<[f64; 2]> =
-                rows.iter().map(|&row| [cases[row].qmin_mvar, cases[row].qmax_mvar]).collect();
+            let ranges: Vec<[f64; 2]> = sources.iter().map(|source| source.range).collect();
             let shares = share(solution.machine_q_pu(&network.grid, index) * base, &ranges);
-            rows.iter().zip(shares).for_each(|(&row, q_mvar)| outputs[row][1] = q_mvar);
+            sources.iter_mut().zip(shares).for_each(|(source, q_mvar)| source.output[1] = q_mvar);
         }
         if bus.kind == BusKind::Slack {
             let load_mw = network.row_of(index).map_or(0.0, |row| network.case.buses[row].pd_mw);
-            let others: f64 = rows[1..].iter().map(|&row| cases[row].pg_mw).sum();
-            outputs[rows[0]][0] = solution.p_injection_pu[at] * base + load_mw - others;
+            let others: f64 = sources[1..].iter().map(|source| source.output[0]).sum();
+            sources[0].output[0] = solution.p_injection_pu[at] * base + load_mw - others;
+        }
+        for source in sources {
+            match source.end {
+                None => found.generators[source.row] = source.output,
+                Some(end) => found.dc_lines[source.row][end] = source.output,
+            }
         }
     }
-    outputs
+    found
+}
+
+/// Sources by bus, machines first.
+fn sources(network: &StudyNetwork) -> Vec<Vec<Source>> {
+    let mut sources: Vec<Vec<Source>> = network.grid.buses.iter().map(|_| Vec::new()).collect();
+    let mut put = |bus: BusIdx, source: Source| {
+        if let Some(list) = sources.get_mut(bus.at()) {
+            list.push(source);
+        }
+    };
+    for (row, bus) in network.map.generators.iter().enumerate() {
+        let (Some(bus), machine) = (*bus, &network.case.generators[row]) else { continue };
+        let range = [machine.qmin_mvar, machine.qmax_mvar];
+        put(bus, Source { output: [machine.pg_mw, machine.qg_mvar], range, row, end: None });
+    }
+    for (row, ends) in network.map.dc_lines.iter().enumerate() {
+        let (Some([from, to]), line) = (*ends, &network.case.dc_lines[row]) else { continue };
+        let range = [line.qminf_mvar, line.qmaxf_mvar];
+        put(from, Source { output: [-line.pf_mw, line.qf_mvar], range, row, end: Some(0) });
+        let range = [line.qmint_mvar, line.qmaxt_mvar];
+        put(to, Source { output: [line.pt_mw(), line.qt_mvar], range, row, end: Some(1) });
+    }
+    sources
 }
 
 /// Shares machines with the given ranges have in a sum: all at the same height of their range; equal ones if the

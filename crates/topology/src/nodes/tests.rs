@@ -58,6 +58,7 @@ pub(crate) fn ring() -> BusBranchCase {
         generators: vec![generator(1, 100.0), generator(4, 50.0)],
         branches: [(1, 2), (2, 3), (3, 4), (4, 5), (5, 1), (5, 6)].map(|(a, b)| branch(a, b)).to_vec(),
         costs: vec![],
+        dc_lines: vec![],
     }
 }
 
