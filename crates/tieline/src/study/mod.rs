@@ -5,7 +5,7 @@
 //! - `table`: columns of results. `render`, `parquet`: what is written of them.
 
 mod estimate;
-mod network;
+pub(crate) mod network;
 mod parquet;
 mod powerflow;
 mod render;
