@@ -4,9 +4,11 @@
 //! violated.
 
 mod admin;
+mod bench;
 mod centre;
 mod demo;
 mod files;
+mod pool;
 mod study;
 mod twin;
 
@@ -33,6 +35,8 @@ enum Command {
     Twin(twin::TwinArgs),
     /// Calculate on files: power flow, state estimation.
     Study(study::StudyArgs),
+    /// Measure what the engines cost on this machine; one JSON line each.
+    Bench(bench::BenchCommand),
     /// Tell whether a network is ready for studies and for a centre, and what would help.
     Check(files::CheckArgs),
     /// Read a network in one format and write it in another, with a loss report.
@@ -83,6 +87,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => centre::command(&args),
         Command::Twin(args) => twin::command(args),
         Command::Study(args) => study::command(args),
+        Command::Bench(args) => bench::command(&args),
         Command::Check(args) => files::check(&args),
         Command::Convert(args) => files::convert(&args),
         Command::Points(args) => files::points(&args),

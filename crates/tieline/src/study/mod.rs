@@ -2,14 +2,16 @@
 //!
 //! - `powerflow`, `estimate`: one study each: read, solve, tell.
 //! - `network`: a case, its calculation model, and the way between their rows. `results`: solutions → tables.
+//! - `series`: many steps on one network.
 //! - `table`: columns of results. `render`, `parquet`: what is written of them.
 
 mod estimate;
-mod network;
+pub(crate) mod network;
 mod parquet;
 mod powerflow;
 mod render;
 mod results;
+mod series;
 mod table;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -50,7 +52,7 @@ struct OutputArgs {
     format: Format,
     /// File to write to instead of standard output. With several kinds of result in csv or parquet each has its
     /// own: PATH with `-KIND` before the ending.
-    #[arg(long, short, value_name = "PATH")]
+    #[arg(long, short, visible_alias = "out", value_name = "PATH")]
     output: Option<PathBuf>,
     /// No messages on standard error, except errors and what could not be solved.
     #[arg(long, short)]

@@ -45,6 +45,12 @@ impl StudyNetwork {
         Ok(network)
     }
 
+    /// The calculation model of a case that is changed from one that was read.
+    pub(crate) fn of(case: BusBranchCase) -> anyhow::Result<Self> {
+        let built = topology::from_case(&case)?;
+        Ok(Self::new(case, built.grid, built.map))
+    }
+
     fn new(case: BusBranchCase, grid: Grid, map: CaseMap) -> Self {
         let mut bus_rows = vec![None; grid.buses.len()];
         for (row, bus) in map.buses.iter().enumerate() {

@@ -10,11 +10,12 @@ use topology::calc::BusIdx;
 
 use super::network::StudyNetwork;
 use super::results::{self, State};
+use super::series::{self, PROFILES, SeriesArgs};
 use super::table::{Column, Table};
 use super::{Findings, Format, LIMITS_VIOLATED, NOT_SOLVED, OutputArgs, positive, say};
 
 /// Rounding beyond a limit that is not called a violation: p.u. for voltages, percent for loadings.
-const LIMIT_TOLERANCE: f64 = 1e-9;
+pub(super) const LIMIT_TOLERANCE: f64 = 1e-9;
 
 /// What a result column means, for `--help`.
 const SIGNS: &str = "Columns and signs are those of pandapower: p_mw and q_mvar of a bus are what its loads and \
@@ -24,7 +25,7 @@ Exit code: 0 solved, 1 error, 2 not solved, 3 solved but a voltage or loading is
 
 /// Arguments of `tieline study powerflow`.
 #[derive(Args, Debug)]
-#[command(after_help = SIGNS)]
+#[command(after_help = SIGNS, after_long_help = format!("{SIGNS}\n\n{PROFILES}"))]
 pub(crate) struct PowerflowArgs {
     /// MATPOWER case `.m`; `-` reads standard input.
     file: PathBuf,
@@ -54,6 +55,8 @@ pub(crate) struct PowerflowArgs {
     /// Build the calculation model by way of substations with a breaker and a disconnector per bay.
     #[arg(long)]
     breakers: bool,
+    #[command(flatten)]
+    series: SeriesArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -137,7 +140,9 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
         Format::Json => Kind::All,
         Format::Table | Format::Csv | Format::Parquet => Kind::Bus,
     });
-    args.output.check(kind == Kind::All)?;
+    if args.series.profiles.is_none() {
+        args.output.check(kind == Kind::All)?;
+    }
     let network = StudyNetwork::read(&args.file, args.breakers)?;
     for loss in &network.losses {
         args.output.note(&loss.to_string());
@@ -155,6 +160,9 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
         method: args.method.method(),
         rescue: !args.plain,
     };
+    if let Some(profiles) = &args.series.profiles {
+        return series::run(&args.series, (&network, profiles), options, &args.output);
+    }
     let solution = powerflow::solve(&network.grid, &options);
     let state = State {
         voltages: &solution.voltages,

@@ -1,0 +1,176 @@
+//! `tieline bench …`: what the engines cost on this machine, as lines that programs read.
+//!
+//! - `measure`: clocks, memory, the processor. `scenarios`: inputs from a seed.
+//! - `powerflow`: one solution, and many scenarios. `feeder`: synthetic radial networks. `scaling`: cost against
+//!   size, with a plot.
+
+mod feeder;
+mod measure;
+mod plot;
+mod powerflow;
+mod scaling;
+mod scenarios;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use ::powerflow::Start;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::files;
+use crate::study::NOT_SOLVED;
+use measure::Spent;
+
+/// What the figures mean, for `--help`.
+const LINE: &str = "Prints one JSON line: workload, case, buses, items (what is counted), converged (how many were \
+solved), threads, lanes (scenarios side by side), cpu_us_per_item (processor time of all threads), wall_us_per_item, \
+peak_memory_mb, cpu_features, and figures of the workload; times are medians over the runs after a warm-up, without \
+reading the file and preparing the inputs.\n\nExit code: 0 all solved, 1 error, 2 something was not solved.";
+
+/// Arguments of `tieline bench`.
+#[derive(Args, Debug)]
+pub(crate) struct BenchCommand {
+    #[command(subcommand)]
+    workload: Workload,
+}
+
+#[derive(Subcommand, Debug)]
+enum Workload {
+    /// One Newton power flow: warm (pattern and order kept) and cold (everything anew).
+    Powerflow(BenchArgs),
+    /// Many load scenarios on one topology, all node voltages kept.
+    PowerflowBatch(BenchArgs),
+    /// Cost against size: synthetic radial networks and the given meshed cases; one JSON line each.
+    Scaling(scaling::ScalingArgs),
+}
+
+/// Arguments of a workload.
+#[derive(Args, Debug)]
+#[command(after_help = LINE)]
+struct BenchArgs {
+    /// MATPOWER case `.m`.
+    network: PathBuf,
+    /// How many scenarios.
+    #[arg(long, default_value_t = 1000, value_parser = count)]
+    scenarios: usize,
+    /// Each load has its own factor between 1 - SPREAD and 1 + SPREAD in every scenario.
+    #[arg(long, default_value_t = 0.3, value_parser = share)]
+    spread: f64,
+    /// Seed of the factors.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads; results do not depend on it.
+    #[arg(long, default_value_t = 1, value_parser = threads)]
+    threads: usize,
+    /// Measured runs after the warm-up.
+    #[arg(long, default_value_t = 7, value_parser = count)]
+    runs: usize,
+    /// Voltages that the solution of the base case starts from.
+    #[arg(long, value_enum, default_value_t = Begin::Case)]
+    start: Begin,
+    /// Write inputs and voltages of some scenarios as CSV, for a check by another program.
+    #[arg(long, value_name = "FILE")]
+    sample: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Begin {
+    /// Those of the case.
+    Case,
+    /// 1 p.u. and the angle of the reference.
+    Flat,
+}
+
+/// What was measured.
+struct Report {
+    buses: usize,
+    items: usize,
+    converged: usize,
+    threads: usize,
+    lanes: usize,
+    /// Per item.
+    spent: Spent,
+    /// Figures of the workload.
+    more: Value,
+}
+
+/// Runs `tieline bench`.
+pub(crate) fn command(command: &BenchCommand) -> anyhow::Result<ExitCode> {
+    match &command.workload {
+        Workload::Powerflow(args) => tell("powerflow", args, powerflow::single(args)?),
+        Workload::PowerflowBatch(args) => tell("powerflow-batch", args, powerflow::batch(args)?),
+        Workload::Scaling(args) => scaling::run(args),
+    }
+}
+
+fn tell(workload: &str, args: &BenchArgs, report: Report) -> anyhow::Result<ExitCode> {
+    let case = args.network.file_stem().unwrap_or_default().to_string_lossy();
+    let solved = report.converged == report.items;
+    let mut line = report.line(workload, &case);
+    line["runs"] = json!(args.runs);
+    files::write(None, format!("{line}\n").as_bytes())?;
+    Ok(if solved { ExitCode::SUCCESS } else { ExitCode::from(NOT_SOLVED) })
+}
+
+impl Report {
+    fn line(self, workload: &str, case: &str) -> Value {
+        let mut line = json!({
+            "workload": workload,
+            "case": case,
+            "buses": self.buses,
+            "items": self.items,
+            "converged": self.converged,
+            "threads": self.threads,
+            "lanes": self.lanes,
+            "cpu_us_per_item": self.spent.cpu_us,
+            "wall_us_per_item": self.spent.wall_us,
+            "peak_memory_mb": measure::peak_memory_mb(),
+            "cpu_features": measure::cpu_features(),
+            "instruction_set": sparse::lanes::instruction_set(),
+            "cpu_model": measure::cpu_model(),
+        });
+        if let (Some(line), Value::Object(more)) = (line.as_object_mut(), self.more) {
+            line.extend(more);
+        }
+        line
+    }
+}
+
+impl Begin {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Case => "case",
+            Self::Flat => "flat",
+        }
+    }
+
+    const fn start(self) -> Start {
+        match self {
+            Self::Case => Start::FromGrid,
+            Self::Flat => Start::Flat,
+        }
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if 0 < count && count <= 100_000_000 => Ok(count),
+        Ok(_) | Err(_) => Err("give a whole number from 1 to 100000000".to_owned()),
+    }
+}
+
+/// A number of threads, from the command line.
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if 0 < count && count <= 1024 => Ok(count),
+        Ok(_) | Err(_) => Err("give a whole number from 1 to 1024".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
+        Ok(_) | Err(_) => Err("give a number from 0 to below 1, like 0.3".to_owned()),
+    }
+}

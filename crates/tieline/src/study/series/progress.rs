@@ -1,0 +1,80 @@
+//! How far a long study is, on a terminal, and its end by Ctrl-C.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Time between two lines.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+static CANCELLED: AtomicBool = AtomicBool::new(false);
+
+/// Whether somebody pressed Ctrl-C since [`watch`].
+pub(super) fn cancelled() -> bool {
+    CANCELLED.load(Ordering::Relaxed)
+}
+
+/// From now on the first Ctrl-C asks for an orderly end; a second ends the process.
+pub(super) fn watch() {
+    // Without a runtime Ctrl-C ends the process at once, as it always did.
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                CANCELLED.store(true, Ordering::Relaxed);
+            }
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(1);
+            }
+        });
+    });
+}
+
+/// A line that is written over.
+pub(super) struct Progress {
+    shown: bool,
+    begin: Instant,
+    last: Option<Instant>,
+}
+
+impl Progress {
+    /// Silent unless standard error is a terminal.
+    pub(super) fn new(quiet: bool) -> Self {
+        let shown = !quiet && std::io::stderr().is_terminal();
+        Self { shown, begin: Instant::now(), last: None }
+    }
+
+    /// Tells the steps done and the share of all work that they are.
+    pub(super) fn tell(&mut self, steps: usize, share: f64) {
+        if !self.shown || self.last.is_some_and(|last| last.elapsed() < INTERVAL) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let line = line(steps, share, self.begin.elapsed().as_secs_f64());
+        // That nobody reads it is no reason to stop.
+        let _ = write!(std::io::stderr(), "\r{line}\x1b[K");
+    }
+
+    /// Makes room for what comes after.
+    pub(super) fn end(&self) {
+        if self.last.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn line(steps: usize, share: f64, seconds: f64) -> String {
+    let rate = steps as f64 / seconds.max(1e-9);
+    let left = seconds * (1.0 - share) / share.max(1e-9);
+    format!("{steps} steps, {:.0} %, {rate:.0} steps/s, {left:.0} s left", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_has_rate_and_time_left() {
+        assert_eq!(line(500, 0.25, 2.0), "500 steps, 25 %, 250 steps/s, 6 s left");
+    }
+}
