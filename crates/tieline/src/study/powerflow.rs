@@ -9,6 +9,7 @@ use serde_json::json;
 use topology::calc::BusIdx;
 
 use super::network::StudyNetwork;
+use super::phases;
 use super::results::{self, State};
 use super::table::{Column, Table};
 use super::{Findings, Format, LIMITS_VIOLATED, NOT_SOLVED, OutputArgs, positive, say};
@@ -20,13 +21,15 @@ const LIMIT_TOLERANCE: f64 = 1e-9;
 const SIGNS: &str = "Columns and signs are those of pandapower: p_mw and q_mvar of a bus are what its loads and \
 shunts draw minus what its generators deliver; those of a branch end flow out of the bus into the branch; those of a \
 generator are delivered. What is not energised has empty cells.\n\n\
+An OpenDSS script is solved conductor by conductor, with the taps and capacitors that its controls move; phase is the \
+number of the conductor, and p_kw, q_kvar and i_a of a branch flow into it.\n\n\
 Exit code: 0 solved, 1 error, 2 not solved, 3 solved but a voltage or loading is beyond its limit.";
 
 /// Arguments of `tieline study powerflow`.
 #[derive(Args, Debug)]
 #[command(after_help = SIGNS)]
 pub(crate) struct PowerflowArgs {
-    /// MATPOWER case `.m`; `-` reads standard input.
+    /// MATPOWER case `.m`, or OpenDSS script `.dss`; `-` reads a case from standard input.
     file: PathBuf,
     #[command(flatten)]
     output: OutputArgs,
@@ -39,9 +42,12 @@ pub(crate) struct PowerflowArgs {
     /// Largest power mismatch that counts as solved, in p.u.
     #[arg(long, default_value = "1e-8", value_parser = positive)]
     tolerance: f64,
-    /// Most Newton steps; with reactive limits, per round.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    max_iterations: u32,
+    /// Most iterations: 20 Newton steps, with reactive limits per round; 100 for an OpenDSS script.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    max_iterations: Option<u32>,
+    /// OpenDSS scripts only: hold taps and capacitors as the script leaves them.
+    #[arg(long)]
+    no_controls: bool,
     /// Voltages to start from.
     #[arg(long, value_enum, default_value_t = Begin::Case)]
     start: Begin,
@@ -58,6 +64,8 @@ enum Kind {
     Branch,
     /// Output of the generators.
     Generator,
+    /// Positions of taps and steps of capacitors of an OpenDSS script.
+    Control,
     /// One row per island.
     Summary,
     /// Everything.
@@ -78,6 +86,7 @@ impl Kind {
             Self::Bus => Some("bus"),
             Self::Branch => Some("branch"),
             Self::Generator => Some("generator"),
+            Self::Control => Some("control"),
             Self::Summary => Some("summary"),
             Self::All => None,
         }
@@ -90,6 +99,10 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
         Format::Table | Format::Csv | Format::Parquet => Kind::Bus,
     });
     args.output.check(kind == Kind::All)?;
+    if phases::is_script(&args.file) {
+        return script(args, kind);
+    }
+    anyhow::ensure!(kind != Kind::Control, "a MATPOWER case has no controls (take another --result)");
     let network = StudyNetwork::read(&args.file, args.breakers)?;
     for loss in &network.losses {
         args.output.note(&loss.to_string());
@@ -100,7 +113,7 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
     };
     let options = Options {
         tolerance_pu: args.tolerance,
-        max_iterations: args.max_iterations,
+        max_iterations: args.max_iterations.unwrap_or(20),
         enforce_q_limits: args.enforce_q_limits,
         start,
     };
@@ -132,6 +145,21 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
         0
     };
     Ok(ExitCode::from(code))
+}
+
+/// The study of an OpenDSS script.
+fn script(args: &PowerflowArgs, kind: Kind) -> anyhow::Result<ExitCode> {
+    let balanced = args.enforce_q_limits || args.breakers || args.start == Begin::Flat;
+    anyhow::ensure!(
+        !balanced,
+        "--enforce-q-limits, --breakers and --start are for MATPOWER cases (leave them out)"
+    );
+    let wanted = phases::Wanted {
+        tolerance: args.tolerance,
+        max_iterations: args.max_iterations.unwrap_or(100),
+        no_controls: args.no_controls,
+    };
+    phases::run(&args.file, &wanted, &args.output, kind.table())
 }
 
 /// Every island, and at least one: nothing to solve is no solution.
