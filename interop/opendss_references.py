@@ -104,7 +104,8 @@ def write(name, script):
 
 
 def main():
-    write("feeder", TESTDATA / "feeder.dss")
+    for name in ["feeder", "inverters"]:
+        write(name, TESTDATA / f"{name}.dss")
     if not SHARED.is_dir():
         sys.exit(f"skipped: the IEEE feeders: {SHARED} is not here")
     for name, script in SHARED_CASES.items():

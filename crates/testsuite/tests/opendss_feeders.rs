@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use exchange::opendss::{self, DssStudy};
+use model::distribution::{NodeIdx, Terminal};
 use powerflow::phases::{
-    ControlOutcome, Method, PhaseOptions, PhaseSolution, PhaseSolver, PhaseStart, solve_controlled,
+    ControlOutcome, Method, PhaseOptions, PhaseOutcome, PhaseReason, PhaseSolution, PhaseSolver, PhaseStart,
+    element_flow, solve_controlled, source_power,
 };
 use sparse::complex::Complex;
-use topology::phases::{PhaseGrid, build};
+use topology::phases::{ElementKind, GROUND, PhaseGrid, build};
 
 /// Largest difference of a voltage, per unit.
 const TOLERANCE_PU: f64 = 1e-6;
@@ -119,6 +121,11 @@ fn our_feeder_is_that_of_opendss() {
 }
 
 #[test]
+fn inverters_settle_where_those_of_opendss_do() {
+    check("inverters", &root().join("testdata/opendss/inverters.dss"), TOLERANCE_PU);
+}
+
+#[test]
 fn ieee_feeders_are_those_of_opendss() {
     let folder = std::env::var_os("TIELINE_SHARED_DATA")
         .map_or_else(|| root().join("../shared/data"), PathBuf::from)
@@ -138,4 +145,139 @@ fn ieee_feeders_are_those_of_opendss() {
     check("ieee34-2", "34Bus/ieee34Mod2.dss", TOLERANCE_PU);
     check("ieee37", "37Bus/ieee37.dss", TOLERANCE_PU);
     check("ieee123", "123Bus/IEEE123Master.dss", TOLERANCE_PU);
+}
+
+/// The feeder with its nodes, lines and loads in another order.
+fn renumbered(study: &DssStudy) -> DssStudy {
+    let mut study = study.clone();
+    let network = &mut study.network;
+    let last = u32::try_from(network.nodes.len()).unwrap() - 1;
+    network.nodes.reverse();
+    let turn = |terminal: &mut Terminal| terminal.node = NodeIdx(last - terminal.node.0);
+    network.sources.iter_mut().for_each(|e| [&mut e.terminal, &mut e.neutral].into_iter().for_each(turn));
+    network.lines.iter_mut().for_each(|e| e.terminals.iter_mut().for_each(turn));
+    network.transformers.iter_mut().for_each(|e| e.ends.iter_mut().for_each(|end| turn(&mut end.terminal)));
+    network.capacitors.iter_mut().for_each(|e| [&mut e.terminal, &mut e.neutral].into_iter().for_each(turn));
+    network.reactors.iter_mut().for_each(|e| e.terminals.iter_mut().for_each(turn));
+    network.loads.iter_mut().for_each(|e| turn(&mut e.terminal));
+    network.converters.iter_mut().for_each(|e| turn(&mut e.terminal));
+    network.lines.reverse();
+    network.loads.reverse();
+    study
+}
+
+#[test]
+fn order_of_the_input_does_not_matter() {
+    let study = read(&root().join("testdata/opendss/feeder.dss")).unwrap();
+    let options = PhaseOptions { tolerance_pu: 1e-9, ..PhaseOptions::default() };
+    let solve = |study: &DssStudy| {
+        let grid = build(&study.network).unwrap();
+        let solution = PhaseSolver::new(&grid).solve(&grid, &options, PhaseStart::NoLoad);
+        let named: BTreeMap<(String, u8), Complex> = grid
+            .nodes
+            .iter()
+            .zip(&solution.v)
+            .map(|(node, &v)| ((grid.buses[node.bus as usize].name.clone(), node.conductor), v))
+            .collect();
+        named
+    };
+    let (one, other) = (solve(&study), solve(&renumbered(&study)));
+    for (key, v) in &one {
+        assert!((other[key] - *v).abs() <= 1e-8 * v.abs().max(1.0), "{key:?}: {} instead of {v}", other[key]);
+    }
+}
+
+/// What sources and converters deliver is what loads draw and what the elements lose.
+#[test]
+fn power_is_in_balance() {
+    for script in ["feeder.dss", "inverters.dss"] {
+        let study = read(&root().join("testdata/opendss").join(script)).unwrap();
+        let grid = build(&study.network).unwrap();
+        let options = PhaseOptions { tolerance_pu: 1e-9, ..PhaseOptions::default() };
+        let v = PhaseSolver::new(&grid).solve(&grid, &options, PhaseStart::NoLoad).v;
+        let sources: Complex = (0..grid.sources.len()).map(|at| source_power(&grid, at, &v)).sum();
+        let elements: Complex = (0..grid.elements.len())
+            .filter(|at| !matches!(grid.elements[*at].kind, ElementKind::Source(_)))
+            .flat_map(|at| element_flow(&grid, at, &v))
+            .map(|flow| flow.power_va)
+            .sum();
+        let at = |node: u32| if node == GROUND { Complex::ZERO } else { v[node as usize] };
+        let loads: Complex = grid
+            .branches
+            .iter()
+            .map(|branch| {
+                let across = at(branch.from) - at(branch.to);
+                across * branch.current(across).conj()
+            })
+            .sum();
+        let missing = (sources - elements - loads).abs() / loads.abs();
+        // The flow through a closed switch is a difference of currents far above its own.
+        assert!(missing < 1e-6, "{script}: {missing:e} of {loads} is missing");
+    }
+}
+
+#[test]
+fn what_is_not_solved_is_nan_and_says_where() {
+    let source = "new circuit.x basekv=0.4 bus1=a mvasc3=1 mvasc1=1\n\
+                  new line.l bus1=a bus2=b r1=0.5 x1=0.3 r0=0.5 x0=0.3 c1=0 c0=0 length=1\n";
+    let solve = |script: &str| {
+        let text = format!("{source}{script}");
+        let (study, _) = opendss::read("x.dss", &mut |_| Ok(text.clone().into_bytes())).unwrap();
+        let grid = build(&study.network).unwrap();
+        (PhaseSolver::new(&grid).solve(&grid, &PhaseOptions::default(), PhaseStart::NoLoad), grid)
+    };
+    // More than the line can carry at any voltage, and no way out into an impedance.
+    let (solution, grid) = solve("new load.p bus1=b kv=0.4 kw=400 pf=1 vminpu=0 vlowpu=0");
+    let node_of_b = |node: u32| grid.buses[grid.nodes[node as usize].bus as usize].name == "b";
+    let stopped = matches!(
+        solution.outcomes[..],
+        [PhaseOutcome::Stopped { reason: PhaseReason::Iterations, worst, .. }] if node_of_b(worst)
+    );
+    assert!(stopped && solution.v.iter().all(|v| !v.is_finite()), "{:?}", solution.outcomes);
+
+    // The delta side of a transformer that nothing ties to ground.
+    let (solution, grid) = solve("new transformer.t buses=[b c] conns=[wye delta] kvs=[0.4 0.4] ppm=0");
+    let node_of_c = |node: u32| grid.buses[grid.nodes[node as usize].bus as usize].name == "c";
+    let floating = matches!(
+        solution.outcomes[..],
+        [PhaseOutcome::Stopped { reason: PhaseReason::Floating, worst, .. }] if node_of_c(worst)
+    );
+    assert!(floating && solution.v.iter().all(|v| !v.is_finite()), "{:?}", solution.outcomes);
+
+    // Another island is solved all the same.
+    let other =
+        "new vsource.y basekv=0.4 bus1=f\nnew line.n bus1=f bus2=g length=0.1\nnew load.q bus1=g kv=0.4 kw=3";
+    let (solution, grid) = solve(&format!("new load.p bus1=b kv=0.4 kw=400 pf=1 vminpu=0 vlowpu=0\n{other}"));
+    for (node, v) in solution.v.iter().enumerate() {
+        let good = ["f", "g"].contains(&grid.buses[grid.nodes[node].bus as usize].name.as_str());
+        assert_eq!(v.is_finite(), good, "{:?}", solution.outcomes);
+    }
+
+    // What no source feeds has no voltage; the rest is solved.
+    let (solution, grid) = solve("new load.p bus1=d kv=0.4 kw=4\nnew line.m bus1=d bus2=e length=0.1");
+    assert!(solution.solved());
+    for (node, v) in solution.v.iter().enumerate() {
+        let fed = ["a", "b"].contains(&grid.buses[grid.nodes[node].bus as usize].name.as_str());
+        assert_eq!((solution.island[node].is_some(), v.is_finite()), (fed, fed));
+    }
+}
+
+#[test]
+fn newton_solves_what_the_fixed_point_does_not() {
+    // Near the largest power of the line: by hand, P = V²/(4R) for a resistive line and load at unity power factor.
+    let text = "new circuit.x basekv=1 phases=1 bus1=a r1=1e-9 x1=1e-9\n\
+                new line.l phases=1 bus1=a bus2=b r1=1 x1=0 r0=1 x0=0 c1=0 c0=0 length=1\n\
+                new load.p phases=1 bus1=b kv=1 kw=249.9 pf=1 vminpu=0 vlowpu=0";
+    let (study, _) = opendss::read("x.dss", &mut |_| Ok(text.as_bytes().to_vec())).unwrap();
+    let grid = build(&study.network).unwrap();
+    let solve = |method| {
+        let options = PhaseOptions { method, ..PhaseOptions::default() };
+        PhaseSolver::new(&grid).solve(&grid, &options, PhaseStart::NoLoad)
+    };
+    assert!(!solve(Method::FixedPoint).solved());
+    let solution = solve(Method::Automatic);
+    assert!(solution.solved(), "{:?}", solution.outcomes);
+    let expected = 500.0 + (250_000.0_f64 - 249_900.0).sqrt();
+    let node = grid.node(1, 1).unwrap() as usize;
+    assert!((solution.v[node].abs() - expected).abs() < 1e-4, "{}", solution.v[node]);
 }

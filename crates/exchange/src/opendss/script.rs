@@ -141,7 +141,10 @@ impl Script {
         if depth >= MAX_DEPTH {
             return Err(from.error("files include each other too deeply", "one of them may include itself"));
         }
-        let bytes = files(path).map_err(|reason| from.error(format!("{path}: {reason}"), ""))?;
+        let bytes = files(path).map_err(|reason| match from.line {
+            0 => from.error(reason, ""),
+            _ => from.error(format!("{path}: {reason}"), ""),
+        })?;
         let text = String::from_utf8_lossy(&bytes);
         let file: Rc<str> = path.into();
         let mut in_comment = false;

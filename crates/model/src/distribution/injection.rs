@@ -140,3 +140,63 @@ pub struct ConverterControl {
     /// Whether volt-var is per unit of the rating, not of what active power leaves of it.
     pub volt_var_of_rating: bool,
 }
+
+impl PowerElectronicsConnection {
+    /// What remains of a demand for active and reactive power under the rating: reactive power stays within its limits,
+    /// then the one without priority gives way. A generator that is no converter delivers what is asked.
+    pub fn within_rating(&self, p_kw: f64, q_kvar: f64) -> [f64; 2] {
+        if self.kind == ConverterKind::Generator {
+            return [p_kw, q_kvar];
+        }
+        let s = self.rated_kva;
+        let rest = |used: f64| (s * s - used * used).max(0.0).sqrt();
+        let q = q_kvar.max(self.q_limits_kvar[0]).min(self.q_limits_kvar[1]);
+        if p_kw.hypot(q) <= s {
+            return [p_kw, q];
+        }
+        if self.watt_priority {
+            let p = p_kw.max(-s).min(s);
+            [p, q.max(-rest(p)).min(rest(p))]
+        } else {
+            let q = q.max(-s).min(s);
+            [p_kw.max(-rest(q)).min(rest(q)), q]
+        }
+    }
+
+    /// Active and reactive power at a voltage per unit of the rated one.
+    pub fn at_voltage(&self, v_pu: f64) -> [f64; 2] {
+        let control = &self.control;
+        let most = curve_at(&control.volt_watt, v_pu).map_or(f64::INFINITY, |share| share * control.rated_kw);
+        let p = self.p_kw.min(most);
+        let q = match curve_at(&control.volt_var, v_pu) {
+            Some(share) if control.volt_var_of_rating => {
+                let [least, most] = self.q_limits_kvar;
+                share * if share < 0.0 { -least } else { most }
+            }
+            Some(share) => share * (self.rated_kva * self.rated_kva - p * p).max(0.0).sqrt(),
+            None if p != self.p_kw && self.p_kw != 0.0 => self.q_kvar * p / self.p_kw,
+            None => self.q_kvar,
+        };
+        self.within_rating(p, q)
+    }
+}
+
+impl ConverterControl {
+    /// Whether power depends on voltage.
+    pub fn is_active(&self) -> bool {
+        !self.volt_var.is_empty() || !self.volt_watt.is_empty()
+    }
+}
+
+/// A curve between its points, constant beyond them; `None` without points.
+pub fn curve_at(points: &[[f64; 2]], x: f64) -> Option<f64> {
+    let after = points.iter().position(|point| x < point[0]);
+    match after {
+        Some(0) => points.first().map(|point| point[1]),
+        Some(at) => {
+            let ([x0, y0], [x1, y1]) = (points[at - 1], points[at]);
+            Some(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
+        }
+        None => points.last().map(|point| point[1]),
+    }
+}

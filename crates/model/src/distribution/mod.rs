@@ -23,7 +23,7 @@ pub use equipment::{
 };
 pub use injection::{
     ConverterControl, ConverterKind, EnergyConsumer, LoadResponse, PowerElectronicsConnection,
-    ShuntConnection, VoltageRange,
+    ShuntConnection, VoltageRange, curve_at,
 };
 pub use line::{AcLineSegment, LineImpedance};
 pub use wire::{CableInfo, EarthReturn, LineGeometry, WireInfo, WireKind, WirePosition};

@@ -48,3 +48,53 @@ fn sequence_impedance_becomes_self_and_mutual() {
     assert!((own[0] - 0.2).abs() < 1e-15 && (mutual[0] - 0.1).abs() < 1e-15);
     assert!((b[1] + 0.5e-6).abs() < 1e-20);
 }
+
+fn inverter() -> PowerElectronicsConnection {
+    PowerElectronicsConnection {
+        name: "pv".into(),
+        kind: ConverterKind::Photovoltaic,
+        terminal: Terminal { node: NodeIdx(0), conductors: vec![Conductor(1), Conductor(0)] },
+        phases: 1,
+        connection: ShuntConnection::Wye,
+        nominal_kv: 0.23,
+        rated_kva: 10.0,
+        p_kw: 8.0,
+        q_kvar: 0.0,
+        q_limits_kvar: [-10.0, 10.0],
+        watt_priority: false,
+        control: ConverterControl {
+            // IEEE 1547-2018, table 8, category B; table 10 for volt-watt.
+            volt_var: vec![[0.92, 0.44], [0.98, 0.0], [1.02, 0.0], [1.08, -0.44]],
+            volt_watt: vec![[1.06, 1.0], [1.1, 0.2]],
+            rated_kw: 10.0,
+            volt_var_of_rating: true,
+        },
+        range: VoltageRange { low_pu: 0.5, min_pu: 0.5, max_pu: 2.0 },
+        constant_impedance: false,
+        in_service: true,
+    }
+}
+
+#[test]
+fn inverters_follow_their_curves_within_their_rating() {
+    // By hand from the points of the curves.
+    let check = |v_pu: f64, [p, q]: [f64; 2]| {
+        let [found_p, found_q] = inverter().at_voltage(v_pu);
+        assert!((found_p - p).abs() < 1e-9 && (found_q - q).abs() < 1e-9, "{v_pu}: {found_p} {found_q}");
+    };
+    check(0.9, [8.0, 4.4]);
+    check(0.95, [8.0, 2.2]);
+    check(1.0, [8.0, 0.0]);
+    check(1.05, [8.0, -2.2]);
+    check(1.08, [6.0, -4.4]);
+    check(1.2, [2.0, -4.4]);
+    let mut full = PowerElectronicsConnection { p_kw: 10.0, ..inverter() };
+    let left = (100.0_f64 - 4.4 * 4.4).sqrt();
+    assert_eq!(full.at_voltage(0.9), [left, 4.4]);
+    full.watt_priority = true;
+    assert_eq!(full.at_voltage(0.9), [10.0, 0.0]);
+    // Of what active power leaves: √(10² - 8²) = 6.
+    let mut rest = inverter();
+    rest.control.volt_var_of_rating = false;
+    assert!((rest.at_voltage(0.9)[1] - 0.44 * 6.0).abs() < 1e-12);
+}

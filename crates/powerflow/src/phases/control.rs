@@ -9,13 +9,17 @@
 //! ```
 //!
 //! Time does not pass: delays only say who goes first. That makes the outcome that of the peer, tap for tap.
+//!
+//! Inverters follow their curves at once: every solution is one with their powers in balance with the voltages.
 
 mod bank;
+mod inverter;
 mod tap;
 
 use topology::phases::PhaseGrid;
 
 use self::bank::Bank;
+use self::inverter::Inverters;
 use self::tap::Tap;
 use super::solver::{PhaseOptions, PhaseSolution, PhaseSolver, PhaseStart};
 
@@ -50,11 +54,12 @@ pub fn solve_controlled(
     max_rounds: u32,
 ) -> (PhaseSolution, ControlOutcome) {
     let mut controls = Controls::new(grid);
+    let mut inverters = Inverters::new(grid);
     let mut rounds = 0;
     let mut start = start;
     loop {
         rounds += 1;
-        let solved = solver.run(grid, options, start);
+        let solved = inverters.solve(solver, grid, options, start);
         start = PhaseStart::Last;
         let outcome = if !solved {
             ControlOutcome::Unsolved { rounds }

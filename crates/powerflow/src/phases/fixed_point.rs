@@ -18,7 +18,7 @@ use topology::phases::PhaseGrid;
 use super::system::System;
 
 /// Share of the currents at a node that rounding may leave as residual.
-const ROUNDING: f64 = 1024.0 * f64::EPSILON;
+const ROUNDING: f64 = 4096.0 * f64::EPSILON;
 
 /// Voltages and work space, with the voltage of ground behind the last row.
 #[derive(Clone, Debug)]
@@ -133,12 +133,22 @@ pub(super) fn correct(system: &System, grid: &PhaseGrid, state: &mut State, resi
 }
 
 /// Whether the residual of every row is what rounding leaves of the currents that meet there: no voltage is more exact
-/// then, however weak the reference to ground is.
-pub(super) fn is_rounding(system: &System, v: &[Complex], residual: &[Complex]) -> bool {
-    (0..system.size()).all(|row| {
-        let currents = system.matrix.diagonal(row).norm_sqr() * v[row].norm_sqr();
-        residual[row].norm_sqr() <= ROUNDING * ROUNDING * currents
-    })
+/// then, however weak the reference to ground is. The state's `next` is overwritten.
+pub(super) fn is_rounding(system: &System, state: &mut State, residual: &[Complex]) -> bool {
+    let n = system.size();
+    let (v, sums) = (&state.v, &mut state.next);
+    sums.fill(Complex::ZERO);
+    let matrix = &system.matrix;
+    for col in 0..n {
+        for at in matrix.col_ptr()[col]..matrix.col_ptr()[col + 1] {
+            let (row, y) = (matrix.row_indices()[at], matrix.values()[at].abs());
+            sums[row].re += y * v[col].abs();
+            if row != col {
+                sums[col].re += y * v[row].abs();
+            }
+        }
+    }
+    sums.iter().zip(residual).take(n).all(|(sum, rest)| rest.abs() <= ROUNDING * sum.re)
 }
 
 /// `J - Σ i_b(v) - Y v` by row; ground's row is left over.

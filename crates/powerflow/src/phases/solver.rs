@@ -11,6 +11,9 @@ use super::system::{NOT_FED, System};
 const LINEARISE_AFTER: usize = 5;
 /// Factor of contraction above which it is taken anew.
 const SLOW: f64 = 0.35;
+/// Iterations without a smaller change, and how small it has to be, to look whether only rounding is left.
+const IDLE: usize = 4;
+const NOISE_PU: f64 = 1e-6;
 /// Steps in residual form at the end, at most.
 const MAX_CORRECTIONS: usize = 5;
 
@@ -117,8 +120,6 @@ pub struct PhaseSolver {
     iterations: usize,
     settled: bool,
     floating: bool,
-    /// Settled as far as rounding lets it.
-    noise: bool,
 }
 
 impl PhaseSolver {
@@ -136,7 +137,6 @@ impl PhaseSolver {
             iterations: 0,
             settled: false,
             floating: false,
-            noise: false,
         };
         solver.usable = solver.system.factor(grid);
         solver
@@ -167,7 +167,6 @@ impl PhaseSolver {
     pub fn run(&mut self, grid: &PhaseGrid, options: &PhaseOptions, start: PhaseStart) -> bool {
         self.iterations = 0;
         self.settled = false;
-        self.noise = false;
         self.floating = self.usable.is_err();
         if self.floating {
             self.started = false;
@@ -184,8 +183,23 @@ impl PhaseSolver {
                 settled || self.newton_from_no_load(grid, options)
             }
         };
+        if !self.settled && self.system.islands > 1 {
+            self.settle_others(grid, options);
+        }
         self.started = self.settled;
         self.settled
+    }
+
+    /// Islands do not touch each other: what one of them does not reach, the others may.
+    fn settle_others(&mut self, grid: &PhaseGrid, options: &PhaseOptions) {
+        if self.usable.is_err() {
+            return;
+        }
+        self.start();
+        self.state.restart();
+        for _ in 0..options.max_iterations {
+            fixed_point::step(&self.system, grid, &mut self.state, 0.0);
+        }
     }
 
     /// Iterations of the last run.
@@ -220,6 +234,7 @@ impl PhaseSolver {
         let goal = options.tolerance_pu * options.tolerance_pu;
         self.state.restart();
         let mut since = 0;
+        let (mut least, mut idle) = (f64::INFINITY, 0);
         while self.iterations < options.max_iterations {
             self.iterations += 1;
             since += 1;
@@ -229,6 +244,12 @@ impl PhaseSolver {
             }
             if !change.is_finite() {
                 return false;
+            }
+            // Small changes that do not shrink any more may be rounding: the residual will tell.
+            idle = if change < least { 0 } else { idle + 1 };
+            least = least.min(change);
+            if idle >= IDLE && change < NOISE_PU * NOISE_PU {
+                return true;
             }
             if since >= LINEARISE_AFTER && self.state.rho() > SLOW {
                 self.usable = self.system.linearise(grid, &self.state.v);
@@ -266,8 +287,7 @@ impl PhaseSolver {
             }
         }
         self.newton = Some(method);
-        self.noise = settled;
-        settled
+        settled || self.confirm(grid, options)
     }
 
     fn confirm(&mut self, grid: &PhaseGrid, options: &PhaseOptions) -> bool {
@@ -279,8 +299,7 @@ impl PhaseSolver {
                 return true;
             }
             // A change that does not shrink any more, from residuals that are rounding, is noise.
-            if change.is_finite() && fixed_point::is_rounding(&self.system, &self.state.v, &self.residual) {
-                self.noise = true;
+            if change.is_finite() && fixed_point::is_rounding(&self.system, &mut self.state, &self.residual) {
                 return true;
             }
             if !(change < before) {
@@ -295,21 +314,22 @@ impl PhaseSolver {
     pub fn solution(&mut self, grid: &PhaseGrid, options: &PhaseOptions) -> PhaseSolution {
         let system = &self.system;
         fixed_point::mismatch(system, grid, &self.state.v, &mut self.residual);
+        // What a next step would change.
+        let n = system.size();
+        self.state.next[..n].copy_from_slice(&self.residual[..n]);
+        system.ldl.solve(&mut self.state.next[..n]);
         let mut worst = vec![(NOT_FED, 0.0_f64); system.islands as usize];
         let mut moved = worst.clone();
         for row in 0..system.size() {
             let island = system.island[row] as usize;
             let (Some(worst), Some(moved)) = (worst.get_mut(island), moved.get_mut(island)) else { continue };
-            let (v, before) = (self.state.v[row], self.state.next[row]);
+            let v = self.state.v[row];
             note(worst, system.node_of[row], (v.norm_sqr() * self.residual[row].norm_sqr()).sqrt());
-            // After a settled run `next` holds the last correction, otherwise the voltages before the last step.
-            let change = if self.settled { before } else { v - before };
-            note(moved, system.node_of[row], change.abs() * system.inverse_base[row]);
+            note(moved, system.node_of[row], self.state.next[row].abs() * system.inverse_base[row]);
         }
         let outcomes: Vec<PhaseOutcome> =
             worst.into_iter().zip(moved).map(|(worst, moved)| self.outcome(worst, moved, options)).collect();
         let solved = |island: u32| matches!(outcomes.get(island as usize), Some(PhaseOutcome::Solved { .. }));
-        let n = grid.nodes.len();
         let mut solution =
             PhaseSolution { v: vec![Complex::NAN; n], outcomes: Vec::new(), island: vec![None; n] };
         for (node, &row) in system.row_of.iter().enumerate() {
@@ -338,7 +358,7 @@ impl PhaseSolver {
                 change_pu: f64::NAN,
             };
         }
-        if (self.noise || moved.1 <= options.tolerance_pu) && worst.1.is_finite() {
+        if (self.settled || moved.1 <= options.tolerance_pu) && worst.1.is_finite() {
             return PhaseOutcome::Solved { iterations, worst: worst.0, mismatch_va: worst.1 };
         }
         PhaseOutcome::Stopped {

@@ -1,6 +1,6 @@
 //! `tieline study …`: calculations on files, apart from any running centre.
 //!
-//! - `powerflow`, `estimate`: one study each: read, solve, tell.
+//! - `powerflow`, `estimate`: one study each: read, solve, tell. `phases`: the power flow of OpenDSS scripts.
 //! - `network`: a case, its calculation model, and the way between their rows. `results`: solutions → tables.
 //! - `series`: many steps on one network.
 //! - `table`: columns of results. `render`, `parquet`: what is written of them.
@@ -8,6 +8,7 @@
 mod estimate;
 pub(crate) mod network;
 mod parquet;
+mod phases;
 mod powerflow;
 mod render;
 mod results;

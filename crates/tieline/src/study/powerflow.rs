@@ -9,6 +9,7 @@ use serde_json::json;
 use topology::calc::BusIdx;
 
 use super::network::StudyNetwork;
+use super::phases;
 use super::results::{self, State};
 use super::series::{self, PROFILES, SeriesArgs};
 use super::table::{Column, Table};
@@ -21,13 +22,15 @@ pub(super) const LIMIT_TOLERANCE: f64 = 1e-9;
 const SIGNS: &str = "Columns and signs are those of pandapower: p_mw and q_mvar of a bus are what its loads and \
 shunts draw minus what its generators deliver; those of a branch end flow out of the bus into the branch; those of a \
 generator are delivered. What is not energised has empty cells.\n\n\
+An OpenDSS script is solved conductor by conductor, with the taps and capacitors that its controls move; phase is the \
+number of the conductor, and p_kw, q_kvar and i_a of a branch flow into it.\n\n\
 Exit code: 0 solved, 1 error, 2 not solved, 3 solved but a voltage or loading is beyond its limit.";
 
 /// Arguments of `tieline study powerflow`.
 #[derive(Args, Debug)]
 #[command(after_help = SIGNS, after_long_help = format!("{SIGNS}\n\n{PROFILES}"))]
 pub(crate) struct PowerflowArgs {
-    /// MATPOWER case `.m`; `-` reads standard input.
+    /// MATPOWER case `.m`, or OpenDSS script `.dss`; `-` reads a case from standard input.
     file: PathBuf,
     #[command(flatten)]
     output: OutputArgs,
@@ -40,7 +43,8 @@ pub(crate) struct PowerflowArgs {
     /// Largest power mismatch that counts as solved, in p.u.
     #[arg(long, default_value = "1e-8", value_parser = positive)]
     tolerance: f64,
-    /// Most steps; with reactive limits, per round. Without it 20, for decoupled 100 and for fixed-point 1000.
+    /// Most steps; with reactive limits, per round. Without it 20, for decoupled and OpenDSS scripts 100, for
+    /// fixed-point 1000.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     max_iterations: Option<u32>,
     /// How the equations are solved.
@@ -49,6 +53,9 @@ pub(crate) struct PowerflowArgs {
     /// Nothing but the method from the start asked for: no DC start, step control or continuation when it stops.
     #[arg(long)]
     plain: bool,
+    /// OpenDSS scripts only: hold taps and capacitors as the script leaves them.
+    #[arg(long)]
+    no_controls: bool,
     /// Voltages to start from.
     #[arg(long, value_enum, default_value_t = Begin::Case)]
     start: Begin,
@@ -69,6 +76,8 @@ enum Kind {
     Generator,
     /// Powers and voltages at both ends of the DC lines.
     DcLine,
+    /// Positions of taps and steps of capacitors of an OpenDSS script.
+    Control,
     /// One row per island.
     Summary,
     /// Everything.
@@ -129,6 +138,7 @@ impl Kind {
             Self::Branch => Some("branch"),
             Self::Generator => Some("generator"),
             Self::DcLine => Some("dc_line"),
+            Self::Control => Some("control"),
             Self::Summary => Some("summary"),
             Self::All => None,
         }
@@ -143,6 +153,11 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
     if args.series.profiles.is_none() {
         args.output.check(kind == Kind::All)?;
     }
+    if phases::is_script(&args.file) {
+        anyhow::ensure!(args.series.profiles.is_none(), "profiles are for MATPOWER cases");
+        return script(args, kind);
+    }
+    anyhow::ensure!(kind != Kind::Control, "a MATPOWER case has no controls (take another --result)");
     let network = StudyNetwork::read(&args.file, args.breakers)?;
     for loss in &network.losses {
         args.output.note(&loss.to_string());
@@ -193,6 +208,21 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
         0
     };
     Ok(ExitCode::from(code))
+}
+
+/// The study of an OpenDSS script.
+fn script(args: &PowerflowArgs, kind: Kind) -> anyhow::Result<ExitCode> {
+    let balanced = args.enforce_q_limits || args.breakers || args.start == Begin::Flat;
+    anyhow::ensure!(
+        !balanced,
+        "--enforce-q-limits, --breakers and --start are for MATPOWER cases (leave them out)"
+    );
+    let wanted = phases::Wanted {
+        tolerance: args.tolerance,
+        max_iterations: args.max_iterations.unwrap_or(100),
+        no_controls: args.no_controls,
+    };
+    phases::run(&args.file, &wanted, &args.output, kind.table())
 }
 
 /// Every island, and at least one: nothing to solve is no solution.

@@ -10,7 +10,9 @@ use sparse::complex::Complex;
 use thiserror::Error;
 
 use super::branch::{Owner, Response, ShuntBranch};
-use super::grid::{CapacitorSteps, Element, ElementKind, GROUND, PhaseBus, PhaseGrid, PhaseNode, Source};
+use super::grid::{
+    CapacitorSteps, ControlledConverter, Element, ElementKind, GROUND, PhaseBus, PhaseGrid, PhaseNode, Source,
+};
 use super::transformer::TransformerWindings;
 use super::{control, nominal, stamp};
 use crate::index;
@@ -90,6 +92,7 @@ impl Builder {
                 branches: Vec::new(),
                 transformers: Vec::new(),
                 capacitors: Vec::new(),
+                converters: Vec::new(),
                 tap_controls: Vec::new(),
                 bank_controls: Vec::new(),
             },
@@ -238,8 +241,14 @@ impl Builder {
             owner: Owner::Converter(at),
             ..EMPTY
         };
-        let power = Complex::new(-converter.p_kw, -converter.q_kvar);
+        let [p_kw, q_kvar] = converter.within_rating(converter.p_kw, converter.q_kvar);
+        let power = Complex::new(-p_kw, -q_kvar);
+        let first = self.grid.branches.len();
         self.branches(&shape, template, power * (1000.0 / f64::from(converter.phases)));
+        if converter.control.is_active() {
+            let branches = first..self.grid.branches.len();
+            self.grid.converters.push(ControlledConverter { settings: converter.clone(), branches });
+        }
     }
 
     fn branches(&mut self, shape: &Shape<'_>, template: ShuntBranch, power_va: Complex) {

@@ -1,5 +1,6 @@
 //! The arrays of the calculation model.
 
+use model::distribution::PowerElectronicsConnection;
 use sparse::complex::Complex;
 
 use super::branch::ShuntBranch;
@@ -86,6 +87,15 @@ pub struct CapacitorSteps {
     pub admittance_s: Vec<Vec<Complex>>,
 }
 
+/// A converter whose power depends on voltage.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ControlledConverter {
+    /// Its settings.
+    pub settings: PowerElectronicsConnection,
+    /// Its branches, one per phase.
+    pub branches: std::ops::Range<usize>,
+}
+
 /// The calculation model of a distribution network.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PhaseGrid {
@@ -109,6 +119,8 @@ pub struct PhaseGrid {
     pub transformers: Vec<TransformerWindings>,
     /// Steps of the capacitors, in the order of the network's capacitors.
     pub capacitors: Vec<CapacitorSteps>,
+    /// Converters whose power depends on voltage.
+    pub converters: Vec<ControlledConverter>,
     /// Controls of taps, in the order in which they are asked.
     pub tap_controls: Vec<TapControl>,
     /// Controls of capacitors, in the order in which they are asked.
@@ -148,6 +160,15 @@ impl PhaseGrid {
     /// Nominal voltage to neutral at a node.
     pub fn base_v(&self, node: u32) -> f64 {
         self.buses[self.nodes[node as usize].bus as usize].base_v
+    }
+
+    /// Sets what a controlled converter delivers, in kilowatt and kilovar of all phases.
+    pub fn set_converter(&mut self, converter: usize, [p_kw, q_kvar]: [f64; 2]) {
+        let range = self.converters[converter].branches.clone();
+        let each = 1000.0 / range.len().max(1) as f64;
+        for branch in &mut self.branches[range] {
+            branch.set_power(Complex::new(-p_kw, -q_kvar) * each);
+        }
     }
 
     /// Moves a tap; the element of the transformer follows. Returns whether anything changed.

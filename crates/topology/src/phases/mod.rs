@@ -31,5 +31,7 @@ mod transformer;
 pub use branch::{Owner, Response, ShuntBranch};
 pub use build::{PhaseGridError, build};
 pub use control::{BankControl, TapControl};
-pub use grid::{CapacitorSteps, Element, ElementKind, GROUND, PhaseBus, PhaseGrid, PhaseNode, Source};
+pub use grid::{
+    CapacitorSteps, ControlledConverter, Element, ElementKind, GROUND, PhaseBus, PhaseGrid, PhaseNode, Source,
+};
 pub use transformer::{TransformerWindings, Winding};

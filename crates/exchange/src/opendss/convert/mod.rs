@@ -54,6 +54,7 @@ struct Converter<'a> {
     transformer_codes: HashMap<String, transformer::Windings>,
     sections: HashMap<(Class, String), geometry::Section>,
     wire_kinds: HashMap<(Class, String), WireKind>,
+    curves: HashMap<String, Vec<[f64; 2]>>,
 }
 
 impl<'a> Converter<'a> {
@@ -75,6 +76,7 @@ impl<'a> Converter<'a> {
             transformer_codes: HashMap::new(),
             sections: HashMap::new(),
             wire_kinds: HashMap::new(),
+            curves: HashMap::new(),
         }
     }
 
@@ -97,7 +99,8 @@ impl<'a> Converter<'a> {
             Class::LineGeometry => self.line_geometry(object),
             Class::LineSpacing => self.line_spacing(object),
             Class::WireData | Class::CnData | Class::TsData => self.wire_data(object),
-            Class::LoadShape | Class::XyCurve => Ok(()),
+            Class::XyCurve => self.xy_curve(object),
+            Class::LoadShape => Ok(()),
         }
     }
 
