@@ -17,8 +17,8 @@ BASE_KV = 10.0
 LOAD_MW = 0.008
 
 # Numbers of the columns of MATPOWER, format version 2.
-BUS_I, BUS_TYPE, PD, QD, BASE = 0, 1, 2, 3, 9
-F_BUS, T_BUS, BR_R, BR_X, BR_B = range(5)
+BUS_I, PD, QD, VM, VA, BASE = 0, 2, 3, 7, 8, 9
+F_BUS, T_BUS, BR_R, BR_X = range(4)
 
 
 def case_file(name):
@@ -64,17 +64,22 @@ class Ls2g:
 
     def __init__(self, path):
         self.grid = ls2g_network.init_from_matpower(str(path))
-        # Bus numbers in the order of the bus table, which is the order of the grid's buses.
-        self.numbers = CaseFrames(str(path)).bus.to_numpy()[:, BUS_I].astype(int)
+        bus = CaseFrames(str(path)).bus.to_numpy()
+        # In the order of the bus table, which is the order of the grid's buses.
+        self.numbers = bus[:, BUS_I].astype(int)
+        self.rows = {number: row for row, number in enumerate(self.numbers)}
         loads = self.grid.get_loads()
         self.load_bus = np.array([load.bus_id for load in loads])
         self.load_p = np.array([load.target_p_mw for load in loads])
         self.load_q = np.array([load.target_q_mvar for load in loads])
-        self.flat = np.ones(self.grid.total_bus(), complex)
+        # The voltages of the file; they also hold the angle of the reference.
+        self.start = bus[:, VM] * np.exp(1j * np.radians(bus[:, VA]))
 
-    def start(self, voltages):
-        """Complex start values: 1 p.u. (`flat`), or those of a DC solution (`dc`)."""
-        return self.grid.dc_pf(self.flat.copy(), 20, 1e-8) if voltages == "dc" else self.flat.copy()
+    def solve(self, tolerance):
+        solution = self.grid.ac_pf(self.start.copy(), 30, tolerance)
+        if not len(solution):
+            raise RuntimeError("lightsim2grid does not solve the base case")
+        return solution
 
 
 class Pgm:
