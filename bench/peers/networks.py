@@ -17,8 +17,10 @@ BASE_KV = 10.0
 LOAD_MW = 0.008
 
 # Numbers of the columns of MATPOWER, format version 2.
-BUS_I, PD, QD, VM, VA, BASE = 0, 2, 3, 7, 8, 9
-F_BUS, T_BUS, BR_R, BR_X = range(4)
+BUS_I, BUS_TYPE, PD, QD, VM, VA, BASE = 0, 1, 2, 3, 7, 8, 9
+F_BUS, T_BUS, BR_R, BR_X, BR_B = range(5)
+TAP, SHIFT, BR_STATUS = 8, 9, 10
+VG = 5
 
 
 def case_file(name):
@@ -83,12 +85,14 @@ class Ls2g:
 
 
 class Pgm:
-    """A radial feeder without transformers in power-grid-model."""
+    """A case in power-grid-model. `loads` are the rows of the buses that get a load, without it those with demand."""
 
-    def __init__(self, path):
+    def __init__(self, path, loads=None):
         case = CaseFrames(str(path))
         bus, branch = case.bus.to_numpy(), case.branch.to_numpy()
         self.base_va = float(case.baseMVA) * 1e6
+        live = branch[:, BR_STATUS] != 0
+        trafos, branch = branch[live & (branch[:, TAP] != 0)], branch[live & (branch[:, TAP] == 0)]
         count, lines = len(bus), len(branch)
         self.numbers = bus[:, BUS_I].astype(int)
         place = {number: row for row, number in enumerate(self.numbers)}
@@ -100,19 +104,40 @@ class Pgm:
         line["from_node"] = [place[int(number)] for number in branch[:, F_BUS]]
         line["to_node"] = [place[int(number)] for number in branch[:, T_BUS]]
         line["from_status"] = line["to_status"] = 1
-        z = u[0] ** 2 / self.base_va
+        z = u[line["from_node"]] ** 2 / self.base_va
         for name, column, factor in (("r1", BR_R, 1), ("x1", BR_X, 1), ("r0", BR_R, 4), ("x0", BR_X, 4)):
             line[name] = branch[:, column] * z * factor
-        line["c1"] = line["c0"] = line["tan1"] = line["tan0"] = 0.0
+        line["c1"] = line["c0"] = branch[:, BR_B] / z / (2 * np.pi * 50)
+        line["tan1"] = line["tan0"] = 0.0
         line["i_n"] = 1e4
+        trafo = initialize_array("input", ComponentType.generic_branch, len(trafos))
+        trafo["id"] = count + lines + np.arange(len(trafos))
+        trafo["from_node"] = [place[int(number)] for number in trafos[:, F_BUS]]
+        trafo["to_node"] = [place[int(number)] for number in trafos[:, T_BUS]]
+        trafo["from_status"] = trafo["to_status"] = 1
+        z = u[trafo["to_node"]] ** 2 / self.base_va
+        trafo["r1"], trafo["x1"] = trafos[:, BR_R] * z, trafos[:, BR_X] * z
+        trafo["g1"], trafo["b1"] = 0.0, trafos[:, BR_B] / z
+        trafo["k"], trafo["theta"], trafo["sn"] = trafos[:, TAP], np.radians(trafos[:, SHIFT]), 1e9
         source = initialize_array("input", ComponentType.source, 1)
-        source["id"], source["node"], source["status"], source["u_ref"] = count + lines, 0, 1, 1.0
+        slack = np.flatnonzero(bus[:, BUS_TYPE] == 3)[0]
+        last = count + lines + len(trafos)
+        source["id"], source["node"], source["status"] = last, slack, 1
+        source["u_ref"] = case.gen.to_numpy()[0, VG]
+        source["u_ref_angle"] = np.radians(bus[slack, VA])
         # As good as an ideal source; the check of the results holds it.
         source["sk"], source["rx_ratio"] = 1e25, 0.0
-        loads = np.flatnonzero(bus[:, PD] != 0)
-        self.load_bus, self.load_id = loads, count + lines + 1 + np.arange(len(loads))
+        loads = np.flatnonzero(bus[:, PD] != 0) if loads is None else loads
+        self.load_bus, self.load_id = loads, last + 1 + np.arange(len(loads))
         self.load_p, self.load_q = bus[loads, PD] * 1e6, bus[loads, QD] * 1e6
-        self.parts = {ComponentType.node: node, ComponentType.line: line, ComponentType.source: source}
+        self.parts = {
+            ComponentType.node: node,
+            ComponentType.line: line,
+            ComponentType.generic_branch: trafo,
+            ComponentType.source: source,
+        }
+        if not len(trafos):
+            del self.parts[ComponentType.generic_branch]
 
     def model(self, asymmetric=False):
         kind = ComponentType.asym_load if asymmetric else ComponentType.sym_load

@@ -19,6 +19,7 @@ const FOLDERS: &[&str] = &[
     "crates",
     "docs",
     "examples",
+    "bench",
     "fuzz",
     "interop",
     "openapi",
