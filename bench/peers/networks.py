@@ -17,8 +17,10 @@ BASE_KV = 10.0
 LOAD_MW = 0.008
 
 # Numbers of the columns of MATPOWER, format version 2.
-BUS_I, BUS_TYPE, PD, QD, BASE = 0, 1, 2, 3, 9
+BUS_I, BUS_TYPE, PD, QD, VM, VA, BASE = 0, 1, 2, 3, 7, 8, 9
 F_BUS, T_BUS, BR_R, BR_X, BR_B = range(5)
+TAP, SHIFT, BR_STATUS = 8, 9, 10
+VG = 5
 
 
 def case_file(name):
@@ -64,26 +66,33 @@ class Ls2g:
 
     def __init__(self, path):
         self.grid = ls2g_network.init_from_matpower(str(path))
-        # Bus numbers in the order of the bus table, which is the order of the grid's buses.
-        self.numbers = CaseFrames(str(path)).bus.to_numpy()[:, BUS_I].astype(int)
+        bus = CaseFrames(str(path)).bus.to_numpy()
+        # In the order of the bus table, which is the order of the grid's buses.
+        self.numbers = bus[:, BUS_I].astype(int)
+        self.rows = {number: row for row, number in enumerate(self.numbers)}
         loads = self.grid.get_loads()
         self.load_bus = np.array([load.bus_id for load in loads])
         self.load_p = np.array([load.target_p_mw for load in loads])
         self.load_q = np.array([load.target_q_mvar for load in loads])
-        self.flat = np.ones(self.grid.total_bus(), complex)
+        # The voltages of the file; they also hold the angle of the reference.
+        self.start = bus[:, VM] * np.exp(1j * np.radians(bus[:, VA]))
 
-    def start(self, voltages):
-        """Complex start values: 1 p.u. (`flat`), or those of a DC solution (`dc`)."""
-        return self.grid.dc_pf(self.flat.copy(), 20, 1e-8) if voltages == "dc" else self.flat.copy()
+    def solve(self, tolerance):
+        solution = self.grid.ac_pf(self.start.copy(), 30, tolerance)
+        if not len(solution):
+            raise RuntimeError("lightsim2grid does not solve the base case")
+        return solution
 
 
 class Pgm:
-    """A radial feeder without transformers in power-grid-model."""
+    """A case in power-grid-model. `loads` are the rows of the buses that get a load, without it those with demand."""
 
-    def __init__(self, path):
+    def __init__(self, path, loads=None):
         case = CaseFrames(str(path))
         bus, branch = case.bus.to_numpy(), case.branch.to_numpy()
         self.base_va = float(case.baseMVA) * 1e6
+        live = branch[:, BR_STATUS] != 0
+        trafos, branch = branch[live & (branch[:, TAP] != 0)], branch[live & (branch[:, TAP] == 0)]
         count, lines = len(bus), len(branch)
         self.numbers = bus[:, BUS_I].astype(int)
         place = {number: row for row, number in enumerate(self.numbers)}
@@ -95,19 +104,40 @@ class Pgm:
         line["from_node"] = [place[int(number)] for number in branch[:, F_BUS]]
         line["to_node"] = [place[int(number)] for number in branch[:, T_BUS]]
         line["from_status"] = line["to_status"] = 1
-        z = u[0] ** 2 / self.base_va
+        z = u[line["from_node"]] ** 2 / self.base_va
         for name, column, factor in (("r1", BR_R, 1), ("x1", BR_X, 1), ("r0", BR_R, 4), ("x0", BR_X, 4)):
             line[name] = branch[:, column] * z * factor
-        line["c1"] = line["c0"] = line["tan1"] = line["tan0"] = 0.0
+        line["c1"] = line["c0"] = branch[:, BR_B] / z / (2 * np.pi * 50)
+        line["tan1"] = line["tan0"] = 0.0
         line["i_n"] = 1e4
+        trafo = initialize_array("input", ComponentType.generic_branch, len(trafos))
+        trafo["id"] = count + lines + np.arange(len(trafos))
+        trafo["from_node"] = [place[int(number)] for number in trafos[:, F_BUS]]
+        trafo["to_node"] = [place[int(number)] for number in trafos[:, T_BUS]]
+        trafo["from_status"] = trafo["to_status"] = 1
+        z = u[trafo["to_node"]] ** 2 / self.base_va
+        trafo["r1"], trafo["x1"] = trafos[:, BR_R] * z, trafos[:, BR_X] * z
+        trafo["g1"], trafo["b1"] = 0.0, trafos[:, BR_B] / z
+        trafo["k"], trafo["theta"], trafo["sn"] = trafos[:, TAP], np.radians(trafos[:, SHIFT]), 1e9
         source = initialize_array("input", ComponentType.source, 1)
-        source["id"], source["node"], source["status"], source["u_ref"] = count + lines, 0, 1, 1.0
+        slack = np.flatnonzero(bus[:, BUS_TYPE] == 3)[0]
+        last = count + lines + len(trafos)
+        source["id"], source["node"], source["status"] = last, slack, 1
+        source["u_ref"] = case.gen.to_numpy()[0, VG]
+        source["u_ref_angle"] = np.radians(bus[slack, VA])
         # As good as an ideal source; the check of the results holds it.
         source["sk"], source["rx_ratio"] = 1e25, 0.0
-        loads = np.flatnonzero(bus[:, PD] != 0)
-        self.load_bus, self.load_id = loads, count + lines + 1 + np.arange(len(loads))
+        loads = np.flatnonzero(bus[:, PD] != 0) if loads is None else loads
+        self.load_bus, self.load_id = loads, last + 1 + np.arange(len(loads))
         self.load_p, self.load_q = bus[loads, PD] * 1e6, bus[loads, QD] * 1e6
-        self.parts = {ComponentType.node: node, ComponentType.line: line, ComponentType.source: source}
+        self.parts = {
+            ComponentType.node: node,
+            ComponentType.line: line,
+            ComponentType.generic_branch: trafo,
+            ComponentType.source: source,
+        }
+        if not len(trafos):
+            del self.parts[ComponentType.generic_branch]
 
     def model(self, asymmetric=False):
         kind = ComponentType.asym_load if asymmetric else ComponentType.sym_load

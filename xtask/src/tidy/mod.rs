@@ -14,6 +14,7 @@ use std::path::Path;
 /// Folders below the root that are looked at, besides the files at the root itself.
 const FOLDERS: &[&str] = &[
     ".ci",
+    "bench",
     "changelog.d",
     "config",
     "crates",

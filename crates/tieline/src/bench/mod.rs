@@ -1,15 +1,18 @@
 //! `tieline bench …`: what the engines cost on this machine, as lines that programs read.
 //!
-//! - `measure`: clocks, memory, the processor. `scenarios`: inputs from a seed.
-//! - `powerflow`: one solution, and many scenarios. `feeder`: synthetic radial networks. `scaling`: cost against
+//! - `measure`: clocks, memory, the processor. `scenarios`: inputs from a seed. `kept`: room for results.
+//! - `powerflow`: one solution, and many scenarios; `unbalanced`: these conductor by conductor.
+//! - `feeder`: synthetic radial networks. `scaling`: cost against
 //!   size, with a plot.
 
 mod feeder;
+mod kept;
 mod measure;
 mod plot;
 mod powerflow;
 mod scaling;
 mod scenarios;
+mod unbalanced;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,8 +52,12 @@ enum Workload {
 #[derive(Args, Debug)]
 #[command(after_help = LINE)]
 struct BenchArgs {
-    /// MATPOWER case `.m`.
+    /// MATPOWER case `.m`; with --unbalanced also an OpenDSS script `.dss`.
     network: PathBuf,
+    /// Model the network conductor by conductor (powerflow-batch). Buses of a case get three phases, its lines a
+    /// zero-sequence impedance of four times the positive one.
+    #[arg(long)]
+    unbalanced: bool,
     /// How many scenarios.
     #[arg(long, default_value_t = 1000, value_parser = count)]
     scenarios: usize,
@@ -98,7 +105,13 @@ struct Report {
 /// Runs `tieline bench`.
 pub(crate) fn command(command: &BenchCommand) -> anyhow::Result<ExitCode> {
     match &command.workload {
+        Workload::Powerflow(args) if args.unbalanced => {
+            anyhow::bail!("--unbalanced is for powerflow-batch")
+        }
         Workload::Powerflow(args) => tell("powerflow", args, powerflow::single(args)?),
+        Workload::PowerflowBatch(args) if args.unbalanced => {
+            tell("powerflow-batch-unbalanced", args, unbalanced::batch(args)?)
+        }
         Workload::PowerflowBatch(args) => tell("powerflow-batch", args, powerflow::batch(args)?),
         Workload::Scaling(args) => scaling::run(args),
     }

@@ -7,15 +7,12 @@ use powerflow::batch::{Batch, Solved, Worker};
 use powerflow::{Options, Outcome, Solution, Solver};
 use serde_json::json;
 
+use super::kept::{Kept, MOST_SAMPLES};
 use super::measure;
 use super::scenarios::LoadScenarios;
 use super::{Begin, BenchArgs, Report};
 use crate::files;
-use crate::pool;
 use crate::study::network::StudyNetwork;
-
-/// Scenarios that `--sample` writes, spread over all.
-const MOST_SAMPLES: usize = 8;
 
 /// One warm solution (pattern and order kept, start values as given), and one from nothing.
 pub(super) fn single(args: &BenchArgs) -> anyhow::Result<Report> {
@@ -53,8 +50,8 @@ pub(super) fn batch(args: &BenchArgs) -> anyhow::Result<Report> {
     let mut batch = None;
     let setup = measure::time(|| batch = Some(Batch::new(network.grid.clone(), options)));
     let batch = batch.context("no batch")?.map_err(|base| unsolved(&network, &base))?;
-    let mut kept = Kept::new(&batch, scenarios.count(), args.threads);
-    let spent = measure::median_of(args.runs, || kept.solve(&batch, &scenarios));
+    let mut kept = room(&batch, scenarios.count(), args.threads);
+    let spent = measure::median_of(args.runs, || solve_all(&mut kept, &batch, &scenarios));
     if let Some(path) = &args.sample {
         let step = scenarios.count().div_ceil(MOST_SAMPLES).max(1);
         let samples: Vec<Sample> = (0..scenarios.count())
@@ -73,75 +70,31 @@ pub(super) fn batch(args: &BenchArgs) -> anyhow::Result<Report> {
         "tolerance_pu": options.tolerance_pu,
         "spread": args.spread,
         "seed": args.seed,
-        "iterations_mean": kept.mean_iterations(),
+        "iterations_mean": kept.mean_steps(),
         "setup_cpu_us": setup.cpu_us,
     });
     let spent = spent.per(items);
     let (buses, lanes) = (network.grid.buses.len(), batch.block());
-    Ok(Report { buses, items, converged: kept.converged(), threads: args.threads, lanes, spent, more })
+    Ok(Report { buses, items, converged: kept.solved(), threads: args.threads, lanes, spent, more })
 }
 
-/// Room for all results, and the memory of the threads.
-pub(super) struct Kept {
-    buses: usize,
-    block: usize,
-    voltages_pu: Vec<[f64; 2]>,
-    /// Steps by scenario, `None` for one that was not solved.
-    steps: Vec<Option<u32>>,
-    workers: Vec<Worker>,
-}
-
-impl Kept {
-    pub(super) fn new(batch: &Batch, scenarios: usize, threads: usize) -> Self {
-        let buses = batch.base().voltages.vm_pu.len();
-        let mut kept = Self {
-            buses,
-            block: batch.block(),
-            voltages_pu: vec![[f64::NAN; 2]; scenarios * buses],
-            steps: vec![None; scenarios],
-            workers: Vec::new(),
-        };
-        kept.set_threads(batch, threads);
-        kept
-    }
-
-    pub(super) fn set_threads(&mut self, batch: &Batch, threads: usize) {
-        self.workers = (0..threads).map(|_| batch.worker()).collect();
-    }
-
-    /// Solves all scenarios, block by block on the threads.
-    pub(super) fn solve(&mut self, batch: &Batch, scenarios: &LoadScenarios) {
-        let Self { buses, block, voltages_pu, steps, workers } = self;
-        let (buses, block) = (*buses, *block);
-        let rows = voltages_pu.chunks_mut(block * buses.max(1));
-        let jobs = (0..).step_by(block).zip(rows.zip(steps.chunks_mut(block)));
-        pool::run(workers, jobs, |worker, (first, (voltages_pu, steps))| {
-            let range = first..first + steps.len();
-            batch.solve(worker, range, scenarios, &mut |solved: Solved<'_>| {
-                let at = solved.scenario - first;
-                voltages_pu[at * buses..(at + 1) * buses].copy_from_slice(solved.voltages_pu);
-                steps[at] = match solved.outcome {
-                    Outcome::Converged { iterations, .. } => Some(iterations),
-                    Outcome::Stopped { .. } | Outcome::NotSolvable { .. } => None,
-                };
-            });
+/// Solves all scenarios and keeps their voltages.
+pub(super) fn solve_all(kept: &mut Kept<Worker>, batch: &Batch, scenarios: &LoadScenarios) {
+    kept.solve(|worker, range, take| {
+        batch.solve(worker, range, scenarios, &mut |solved: Solved<'_>| {
+            let steps = match solved.outcome {
+                Outcome::Converged { iterations, .. } => Some(iterations),
+                Outcome::Stopped { .. } | Outcome::NotSolvable { .. } => None,
+            };
+            take(solved.scenario, steps, solved.voltages_pu);
         });
-    }
+    });
+}
 
-    /// Voltages of one scenario.
-    pub(super) fn of(&self, scenario: usize) -> &[[f64; 2]] {
-        &self.voltages_pu[scenario * self.buses..(scenario + 1) * self.buses]
-    }
-
-    /// Scenarios that were solved.
-    pub(super) fn converged(&self) -> usize {
-        self.steps.iter().flatten().count()
-    }
-
-    fn mean_iterations(&self) -> f64 {
-        let sum: f64 = self.steps.iter().flatten().copied().map(f64::from).sum();
-        sum / self.converged() as f64
-    }
+/// Room for the scenarios of a batch.
+pub(super) fn room(batch: &Batch, scenarios: usize, threads: usize) -> Kept<Worker> {
+    let buses = batch.base().voltages.vm_pu.len();
+    Kept::new((buses, batch.block()), scenarios, threads, || batch.worker())
 }
 
 /// Options of all workloads: mismatch 1e-8 p.u., no reactive limits.
@@ -214,10 +167,10 @@ mod tests {
         let batch = Batch::new(network.grid.clone(), options(Begin::Flat)).expect("the base case is solved");
         let scenarios = LoadScenarios::draw(&network.grid, &loads, 101, (0.3, 7));
         let bits = |threads: usize| -> Vec<u64> {
-            let mut kept = Kept::new(&batch, scenarios.count(), threads);
-            kept.solve(&batch, &scenarios);
-            assert_eq!(kept.converged(), 101);
-            kept.voltages_pu.iter().flatten().map(|part| part.to_bits()).collect()
+            let mut kept = room(&batch, scenarios.count(), threads);
+            solve_all(&mut kept, &batch, &scenarios);
+            assert_eq!(kept.solved(), 101);
+            (0..101).flat_map(|at| kept.of(at).as_flattened()).map(|part| part.to_bits()).collect()
         };
         let alone = bits(1);
         for threads in [2, 3, 5] {

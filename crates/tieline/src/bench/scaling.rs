@@ -14,7 +14,7 @@ use sparse::block::BlockPattern;
 use topology::calc::Grid;
 
 use super::measure;
-use super::powerflow::{Kept, loads_pu, options};
+use super::powerflow::{loads_pu, options, room, solve_all};
 use super::scenarios::LoadScenarios;
 use super::{Begin, Report, feeder, plot};
 use crate::files;
@@ -100,11 +100,11 @@ fn point(
     let blocks = BlockPattern::new(buses, &ends).blocks();
     let batch = Batch::new(grid, options(Begin::Case));
     let batch = batch.ok().with_context(|| format!("{case}: the base case is not solved"))?;
-    let mut kept = Kept::new(&batch, scenarios.count(), 1);
-    let one = measure::median_of(args.runs, || kept.solve(&batch, &scenarios));
-    let converged = kept.converged();
-    kept.set_threads(&batch, args.threads);
-    let several = measure::median_of(args.runs, || kept.solve(&batch, &scenarios));
+    let mut kept = room(&batch, scenarios.count(), 1);
+    let one = measure::median_of(args.runs, || solve_all(&mut kept, &batch, &scenarios));
+    let converged = kept.solved();
+    kept.set_threads(args.threads, || batch.worker());
+    let several = measure::median_of(args.runs, || solve_all(&mut kept, &batch, &scenarios));
     let point =
         Point { buses, blocks, cpu_us: one.cpu_us / items as f64, speed_up: one.wall_us / several.wall_us };
     let more = json!({
