@@ -142,6 +142,9 @@ fn states_and_settings_agree_with_foreign_software() {
     check("control_taps.txt", AGREE, &[]);
     check("control_taps_continuous.txt", AGREE, &[]);
     check("control_shunts.txt", AGREE, &[Note::AtEnd(Which::Shunt(1))]);
+    check("control_remote.txt", AGREE, &[]);
+    check("control_shift.txt", AGREE, &[]);
+    check("control_dc.txt", AGREE, &[]);
 }
 
 #[test]
