@@ -174,6 +174,19 @@ class Foreign:
         at = gen[on, 0].astype(int)
         self.start[at] = gen[on, 5] / np.abs(self.start[at]) * self.start[at]
 
+    def lightsim2grid_shared(self, weights):
+        """With the slack shared by weights; the angle of the reference is held."""
+        from lightsim2grid.algorithm import NR_KLU
+
+        sharing = np.flatnonzero(weights)
+        assert set(sharing) <= {*self.ref, *self.pv}, "a generator at a PQ bus"
+        ref = np.r_[self.ref, np.setdiff1d(sharing, self.ref)]
+        solver = NR_KLU()
+        solver.solve(admittances_for_lightsim(self), self.start.copy(), self.powers, ref, weights / weights.sum(),
+                     np.setdiff1d(self.pv, ref), self.pq, 30, 1e-9)
+        assert solver.converged()
+        return solver.get_Vm() * np.exp(1j * solver.get_Va())
+
     def mismatch(self, voltages):
         off = voltages * np.conj(self.admittances @ voltages) - self.powers
         return max(np.max(np.abs(off[np.r_[self.pv, self.pq]].real), initial=0.0),
@@ -219,13 +232,11 @@ class Foreign:
 
         if len(self.ref) > 1:
             return None  # it would hold the angle of the first one only
-        admittances = self.admittances.tocsc()
-        admittances.sum_duplicates()
         weights = np.zeros(len(self.start))
         weights[self.ref] = 1.0
         for tolerance in TOLERANCES:
             solver = NRSing_KLU()
-            solver.solve(admittances, self.start.copy(), self.powers, self.ref, weights, self.pv, self.pq, 30, float(tolerance))
+            solver.solve(admittances_for_lightsim(self), self.start.copy(), self.powers, self.ref, weights, self.pv, self.pq, 30, float(tolerance))
             if solver.converged():
                 return solver.get_Vm() * np.exp(1j * solver.get_Va())
         return None
@@ -246,6 +257,12 @@ def tieline(name, *options):
         if found["summary"]["converged"]:
             break
     return found, tolerance, seconds
+
+
+def admittances_for_lightsim(foreign):
+    admittances = foreign.admittances.tocsc()
+    admittances.sum_duplicates()
+    return admittances
 
 
 def voltages_of(found, foreign):

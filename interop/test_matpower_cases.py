@@ -112,3 +112,25 @@ def test_a_load_beyond_the_nose_is_diagnosed(tmp_path):
         changed["gen"][:, 1] *= 4 * factor
         foreign = cases.Foreign(changed)
         assert (foreign.pypower() is not None) == solvable, factor
+
+
+@pytest.mark.parametrize("name", ["case9", "case118", "case_ACTIVSg2000", "case2869pegase", "case9241pegase"])
+def test_a_shared_slack_agrees(name):
+    case = cases.load(name)
+    foreign = cases.Foreign(case)
+    places = {number: at for at, number in enumerate(foreign.numbers)}
+    weights = np.zeros(len(foreign.numbers))
+    for generator in case["gen"]:
+        if generator[7] > 0 and generator[1] > 0:
+            weights[places[int(generator[0])]] += generator[1]
+    voltages = foreign.lightsim2grid_shared(weights)
+    found, _, _ = cases.tieline(name, "--slack-share", "generation")
+    assert found["summary"]["converged"]
+    mine = cases.voltages_of(found, foreign)
+    assert max(cases.differences(mine, voltages)) < 1e-8
+    # The case shows something: the reference alone gives another state.
+    assert max(cases.differences(cases.voltages_of(cases.tieline(name)[0], foreign), voltages)) > 1e-6
+    # All generators that deliver are moved by the same share of their power.
+    moved = [row["p_mw"] / generator[1] for row, generator in zip(found["generator"], case["gen"])
+             if row["p_mw"] is not None and generator[7] > 0 and generator[1] > 0]
+    assert max(moved) - min(moved) < 1e-6

@@ -30,6 +30,7 @@
 
 mod admittances;
 pub mod batch;
+pub mod control;
 mod current_injection;
 mod dc;
 mod decoupled;

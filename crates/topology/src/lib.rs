@@ -1,6 +1,7 @@
 //! Topology: node-breaker model → buses, islands, energisation, and the calculation model that solvers read.
 //!
 //! - [`calc`]: the calculation model itself.
+//! - [`control`]: what regulates in it.
 //! - [`Topology`]: buses and islands for the present positions of the switches, moved switch by switch.
 //! - [`Topology::grid`]: the calculation model of a topology and a [`Schedule`], with its [`GridMap`].
 //! - [`from_case`]: the calculation model of a bus-branch case.
@@ -9,6 +10,7 @@
 
 pub mod calc;
 mod case;
+pub mod control;
 mod grid;
 mod nodes;
 pub mod phases;

@@ -157,8 +157,9 @@ struct Source {
     end: Option<usize>,
 }
 
-/// The first source at a slack balances it; sources at one bus share its reactive power.
-pub(crate) fn delivered(network: &StudyNetwork, solution: &Solution) -> Delivered {
+/// What a bus delivers beyond its schedule comes from its generators by their weights, else from its first source;
+/// sources at one bus share its reactive power.
+pub(crate) fn delivered(network: &StudyNetwork, solution: &Solution, weights: &[f64]) -> Delivered {
     let base = network.grid.base_mva;
     let mut found = Delivered {
         generators: vec![[f64::NAN; 2]; network.case.generators.len()],
@@ -175,10 +176,16 @@ pub(crate) fn delivered(network: &StudyNetwork, solution: &Solution) -> Delivere
             let shares = share(solution.machine_q_pu(&network.grid, index) * base, &ranges);
             sources.iter_mut().zip(shares).for_each(|(source, q_mvar)| source.output[1] = q_mvar);
         }
-        if bus.kind == BusKind::Slack {
+        let weight = |source: &Source| if source.end.is_none() { weights[source.row] } else { 0.0 };
+        let sum: f64 = sources.iter().map(weight).sum();
+        if bus.kind == BusKind::Slack || sum > 0.0 {
             let load_mw = network.row_of(index).map_or(0.0, |row| network.case.buses[row].pd_mw);
-            let others: f64 = sources[1..].iter().map(|source| source.output[0]).sum();
-            sources[0].output[0] = solution.p_injection_pu[at] * base + load_mw - others;
+            let scheduled: f64 = sources.iter().map(|source| source.output[0]).sum();
+            let beyond = solution.p_injection_pu[at] * base + load_mw - scheduled;
+            for (nth, source) in sources.iter_mut().enumerate() {
+                let first = f64::from(u8::from(nth == 0));
+                source.output[0] += beyond * if sum > 0.0 { weight(source) / sum } else { first };
+            }
         }
         for source in sources {
             match source.end {

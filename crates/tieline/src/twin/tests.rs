@@ -51,7 +51,7 @@ fn an_unusable_file_is_named() {
         };
         assert!(error.contains(expected), "{error}");
     };
-    std::fs::write(folder.join("bad.m"), "mpc.version = '2';\nmpc.baseMVA = 100;\nmpc.bus = [1 2+3];\n")
+    std::fs::write(folder.join("bad.m"), "mpc.version = '2';\nmpc.baseMVA = 100;\nmpc.bus = [1 x+3];\n")
         .unwrap();
     check("a.toml", "network = 'a.m'\nx = 1", "a.toml:2: unknown field");
     check("b.toml", "network = 'missing.m'", "missing.m: No such file");
