@@ -31,9 +31,9 @@ const GATEWAY: &str = "gateway";
 /// Crates from outside that layers 0 to 2 may use; ADR 0002 holds the reason of each.
 pub(crate) const OUTSIDE_BELOW_COMPOSITION: &[&str] = &[
     "amd",
-    "pulp",
     "csv",
     "jiff",
+    "pulp",
     "rand",
     "rand_chacha",
     "rand_distr",
