@@ -22,7 +22,7 @@
 
 use std::sync::Arc;
 
-use sparse::block::{BlockLu, EndColumns, LanePair, PathIndex, Paths, SharedFactor};
+use sparse::block::{BlockLu, BlockPattern, EndColumns, LanePair, PathIndex, Paths, SharedFactor};
 use sparse::lanes::{LaneVec, Simd, add_shared_product, registers, registers_mut, splat_pair, to_array};
 
 use super::complex;
@@ -83,6 +83,16 @@ impl Chord {
         lu.factor().ok()?;
         let paths = Paths::new(&lu);
         Some(Self { rows, fixed, base, s, lu, paths })
+    }
+
+    /// Bus admittances in the order of elimination.
+    pub(super) fn rows(&self) -> &Admittances {
+        &self.rows
+    }
+
+    /// Pattern of the Jacobian.
+    pub(super) fn pattern(&self) -> &BlockPattern {
+        self.lu.pattern()
     }
 
     /// Number of buses.

@@ -4,6 +4,7 @@ use sparse::lanes::{LaneVec, MAX_LANES, Simd, WithSimd};
 use topology::calc::BusIdx;
 
 use super::chord::{Chord, Lanes};
+use super::newton::{self, NewtonMemory};
 use super::progress::{Limits, Progress};
 use super::radial::{Limb, Radial};
 use crate::Outcome;
@@ -38,6 +39,7 @@ pub(super) struct Block<'a> {
     pub(super) q_pu: &'a [f64],
     pub(super) voltages_pu: &'a mut [[f64; 2]],
     pub(super) lanes: &'a mut [LaneVec; 3],
+    pub(super) newton: &'a mut NewtonMemory,
     pub(super) limits: Limits,
 }
 
@@ -138,7 +140,8 @@ impl WithSimd for Run<'_> {
             Kind::Chord(chord) => {
                 block.load::<S>(&engine.buses);
                 let [s, v, r] = block.lanes.each_mut();
-                chord.solve(simd, Lanes { s, v, r }, block.limits)
+                let chorded = chord.solve(simd, Lanes { s, v, r }, block.limits);
+                newton_where_open(simd, chord, &mut block, chorded)
             }
             Kind::None => Progress::new(S::F64_LANES),
         };
@@ -158,6 +161,30 @@ impl WithSimd for Run<'_> {
             }
         }
     }
+}
+
+/// The lanes that the chord did not bring below the tolerance once more, with factors of their own.
+#[inline(always)]
+fn newton_where_open<S: Simd>(
+    simd: S,
+    chord: &Chord,
+    block: &mut Block<'_>,
+    mut progress: Progress,
+) -> Progress {
+    let mut open = [false; MAX_LANES];
+    for (open, &worst_pu) in open[..block.count].iter_mut().zip(&progress.worst_pu) {
+        *open = worst_pu > block.limits.tolerance_pu || worst_pu.is_nan();
+    }
+    if !open.contains(&true) {
+        return progress;
+    }
+    let [s, v, r] = block.lanes.each_mut();
+    let again = newton::solve(simd, (chord, open), (Lanes { s, v, r }, block.newton), block.limits);
+    for lane in (0..block.count).filter(|&lane| open[lane]) {
+        progress.worst_pu[lane] = again.worst_pu[lane];
+        progress.steps[lane] += again.steps[lane];
+    }
+    progress
 }
 
 impl Block<'_> {

@@ -2,6 +2,7 @@
 //!
 //! - `radial`: fixed-point sweeps on a tree without voltage-controlled buses.
 //! - `chord`: Newton with the factors of the base solution, everything else.
+//! - `newton`: a Jacobian per lane, where the chord does not contract.
 //! - `outage`: the same with a branch taken out in each lane, see [`Outages`].
 //!
 //! Whatever a lane engine cannot bring below the tolerance is solved again, alone, by the full [`Solver`]; what that
@@ -16,6 +17,7 @@ mod complex;
 mod cut;
 mod engine;
 mod loading;
+mod newton;
 mod outage;
 mod outages;
 pub(crate) mod progress;
@@ -30,6 +32,7 @@ use crate::{Options, Outcome, Solution, Solver, Start};
 pub use outages::{AfterOutage, OutageWorker, Outages};
 
 use engine::{Block, Engine};
+use newton::NewtonMemory;
 use progress::Limits;
 
 /// Steps of a lane engine before the full solver takes over.
@@ -66,6 +69,7 @@ pub struct Batch {
 #[derive(Clone, Debug)]
 pub struct Worker {
     lanes: [LaneVec; 3],
+    newton: NewtonMemory,
     /// One row per lane.
     p_pu: Vec<f64>,
     q_pu: Vec<f64>,
@@ -109,6 +113,7 @@ impl Batch {
         let size = 2 * width * self.engines.iter().map(Engine::buses).max().unwrap_or(0);
         Worker {
             lanes: [LaneVec::new(size), LaneVec::new(size), LaneVec::new(size)],
+            newton: NewtonMemory::default(),
             p_pu: row(|bus| bus.p_pu),
             q_pu: row(|bus| bus.q_pu),
             voltages_pu: vec![[f64::NAN; 2]; n * width],
@@ -149,6 +154,7 @@ impl Batch {
                 q_pu: &worker.q_pu,
                 voltages_pu: &mut worker.voltages_pu,
                 lanes: &mut worker.lanes,
+                newton: &mut worker.newton,
                 limits: Limits { tolerance_pu: self.options.tolerance_pu, most_steps: MOST_STEPS },
             };
             lanes::dispatch(engine.on(block, &mut outcomes));
