@@ -378,6 +378,10 @@ const fn way_name(way: Way) -> &'static str {
 /// How much of the injections the island can bear, and where it gives way.
 fn diagnosis(network: &StudyNetwork, effort: &Effort) -> Option<String> {
     let (share, bus) = effort.reached?;
+    if share == 0.0 {
+        let name = network.bus_name(bus);
+        return Some(format!("no solution found even without load, the largest mismatch is at {name}"));
+    }
     let percent = 100.0 * share;
     Some(format!(
         "no solution beyond {percent:.1} % of all injections, where the voltage of {} gives way",
@@ -481,6 +485,8 @@ fn islands(network: &StudyNetwork, solution: &Solution) -> Table {
     let way = solution.islands.iter().zip(&solution.efforts).map(|(outcome, effort)| {
         matches!(outcome, Outcome::Converged { .. }).then(|| way_name(effort.way).to_owned())
     });
+    let bearable =
+        solution.efforts.iter().map(|effort| effort.reached.map_or(f64::NAN, |(share, _)| 100.0 * share));
     let remarks = solution.islands.iter().zip(&solution.efforts).map(|(outcome, effort)| {
         let refused = match outcome {
             Outcome::NotSolvable { reason } => Some(reason_text(network, *reason)),
@@ -499,6 +505,7 @@ fn islands(network: &StudyNetwork, solution: &Solution) -> Table {
             Column::integers("iterations", told.iter().map(|told| told.iterations)),
             Column::texts("way", way),
             Column::texts("diagnosis", remarks),
+            Column::numbers("bearable_percent", bearable),
             Column::numbers("mismatch_pu", told.iter().map(|told| told.mismatch_pu)),
             Column::texts("worst", told.iter().map(|told| told.worst.map(|bus| network.bus_name(bus)))),
             Column::numbers("generation_mw", sum(0)),
