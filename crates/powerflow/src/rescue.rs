@@ -72,7 +72,8 @@ pub enum Doubt {
 pub struct Effort {
     /// The way that served, or the last one tried.
     pub way: Way,
-    /// Without a solution: the largest share of all injections that has one, and the bus whose voltage gives way there.
+    /// Without a solution: the largest share of all injections that has one, and the bus whose voltage gives way there;
+    /// 0 and the bus with the largest mismatch if none was found for the unloaded grid either.
     pub reached: Option<(f64, BusIdx)>,
     /// What speaks against the result.
     pub doubt: Option<Doubt>,
@@ -223,8 +224,8 @@ impl Part {
         let (share, weakest) = follow(&mut self.island, |island, share| scale(island, &base, share));
         [self.island.p_set_pu, self.island.q_set_pu] = full;
         if share < 1.0 {
-            effort.reached = loaded.then(|| (share, self.bus(weakest)));
             let (worst, mismatch_pu) = self.island.check();
+            effort.reached = Some(if loaded { (share, self.bus(weakest)) } else { (0.0, self.bus(worst)) });
             return Run::Stopped { worst, mismatch_pu, steps: 0 };
         }
         self.island.run(options.tolerance_pu, options.max_iterations)

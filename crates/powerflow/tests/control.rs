@@ -179,6 +179,60 @@ fn a_full_participant_leaves_its_part_to_the_others() {
 }
 
 #[test]
+fn machines_at_a_limit_leave_the_voltage_to_the_others() {
+    let mut case = read("control_remote.txt");
+    let mut controls = expected(&case).controls;
+    let free = run(&case, &controls);
+    let q = |done: &Controlled, bus: usize| done.solution.machine_q_pu(&done.grid, BusIdx(bus as u32));
+    assert!((q(&free, 1) - q(&free, 5)).abs() < 1e-9 && q(&free, 1) > 0.1, "{}", q(&free, 1));
+    // The machine at bus 2 can only do half of its part.
+    let half = q(&free, 1) / 2.0;
+    case.grid.buses[1].q_gen_max_pu = half;
+    let done = run(&case, &controls);
+    assert!(done.notes.is_empty() && (q(&done, 1) - half).abs() < 1e-9, "{:?}", done.notes);
+    assert!((done.solution.voltages.vm_pu[3] - 1.005).abs() < 1e-8 && q(&done, 5) > q(&free, 5));
+    // Neither can do enough: both are at their limits, the voltage is lower, and it is told.
+    case.grid.buses[5].q_gen_max_pu = half;
+    let done = run(&case, &controls);
+    assert_eq!(done.notes, [Note::AtEnd(Which::RemoteVoltage(0))]);
+    assert!((q(&done, 1) - half).abs() < 1e-9 && (q(&done, 5) - half).abs() < 1e-9);
+    assert!(done.solution.voltages.vm_pu[3] < 1.005);
+    // A lower target brings them back from there.
+    controls.remote_voltages[0].v_set_pu = done.solution.voltages.vm_pu[3] - 0.01;
+    let done = run(&case, &controls);
+    assert!(done.notes.is_empty() && q(&done, 1) < half);
+}
+
+#[test]
+fn continuous_shifts_and_dc_lines_hold_what_they_are_set_to() {
+    let case = read("control_shift.txt");
+    let mut controls = expected(&case).controls;
+    let shifter = &mut controls.phase_shifters[0];
+    (shifter.step_rad, shifter.band_pu) = (None, [0.8, 0.8]);
+    let branch = shifter.branch.at();
+    controls.dc_lines.push(DcLineControl {
+        from: BusIdx(0),
+        to: BusIdx(4),
+        p_set_pu: 0.5,
+        droop_pu: 8.0,
+        p_pu: [-2.0, 2.0],
+        loss0_pu: 0.01,
+        loss1: 0.02,
+    });
+    let done = run(&case, &controls);
+    assert!(done.notes.is_empty() && (done.solution.flows[branch].p_from_pu - 0.8).abs() < 1e-8);
+    let va = &done.solution.voltages.va_rad;
+    let drawn = 0.5 + 8.0 * (va[0] - va[4]);
+    let moved = |bus: usize| done.grid.buses[bus].p_pu - case.grid.buses[bus].p_pu;
+    assert!((moved(0) + drawn).abs() < 1e-8 && (moved(4) - (drawn - 0.01 - 0.02 * drawn)).abs() < 1e-8);
+    // Beyond its range it stays at the end and says so.
+    controls.dc_lines[0].p_pu = [-0.2, 0.2];
+    let done = run(&case, &controls);
+    assert_eq!(done.notes, [Note::AtEnd(Which::DcLine(0))]);
+    assert!((done.grid.buses[0].p_pu - case.grid.buses[0].p_pu + 0.2).abs() < 1e-12);
+}
+
+#[test]
 fn a_hunting_tap_stops_and_says_so() {
     let case = read("control_taps.txt");
     let mut controls = expected(&case).controls;

@@ -2,7 +2,7 @@
 //!
 //! - `powerflow`, `estimate`: one study each: read, solve, tell. `phases`: the power flow of OpenDSS scripts.
 //! - `network`: a case, its calculation model, and the way between their rows. `results`: solutions → tables.
-//! - `series`: many steps on one network.
+//! - `series`: many steps on one network. `slack`: who balances it.
 //! - `table`: columns of results. `render`, `parquet`: what is written of them.
 
 mod estimate;
@@ -13,6 +13,7 @@ mod powerflow;
 mod render;
 mod results;
 mod series;
+mod slack;
 mod table;
 
 use std::io::{IsTerminal as _, Write as _};

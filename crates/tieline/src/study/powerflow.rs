@@ -4,18 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use powerflow::control::{self, Note, Which};
-use powerflow::{
-    Doubt, Effort, Method, Options, Outcome, QLimit, Reason, Solution, Solver, Start, Variant, Way,
-};
+use powerflow::{Doubt, Effort, Method, Options, Outcome, QLimit, Reason, Solution, Start, Variant, Way};
 use serde_json::json;
 use topology::calc::BusIdx;
-use topology::control::{Controls, Participant};
 
 use super::network::StudyNetwork;
 use super::phases;
 use super::results::{self, State};
 use super::series::{self, PROFILES, SeriesArgs};
+use super::slack::{self, SlackShare};
 use super::table::{Column, Table};
 use super::{Findings, Format, LIMITS_VIOLATED, NOT_SOLVED, OutputArgs, positive, say};
 
@@ -99,17 +96,6 @@ enum Begin {
     Case,
     /// Angles of the DC power flow, 1 p.u.
     Dc,
-}
-
-/// Who delivers what is missing beyond the schedule.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(super) enum SlackShare {
-    /// The references alone.
-    Reference,
-    /// All generators in proportion to Pmax, within Pmin and Pmax.
-    Capacity,
-    /// All generators that deliver something, in proportion to Pg.
-    Generation,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -196,16 +182,9 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
     if let Some(profiles) = &args.series.profiles {
         return series::run(&args.series, (&network, profiles), options, &args.output);
     }
-    let (solution, notes) = if args.slack_share == SlackShare::Reference {
-        (powerflow::solve(&network.grid, &options), Vec::new())
-    } else {
-        let controls =
-            Controls { participants: participants(&network, args.slack_share), ..Controls::default() };
-        let done = control::solve(&mut Solver::new(), &network.grid, &controls, &options);
-        (done.solution, done.notes)
-    };
+    let (solution, notes) = slack::solve(&network, args.slack_share, &options);
     for note in &notes {
-        say(&note_text(*note));
+        say(note);
     }
     let state = State {
         voltages: &solution.voltages,
@@ -216,7 +195,7 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
     let violations = violations(&network, &state);
     tell(args, &network, &solution, &violations);
     let islands = islands(&network, &solution);
-    let weights = weights(&network, args.slack_share);
+    let weights = slack::weights(&network, args.slack_share);
     let delivered = results::delivered(&network, &solution, &weights);
     let findings = Findings {
         summary: summary(&network, &solution, &violations, &islands)?,
@@ -241,7 +220,7 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
 
 /// The study of an OpenDSS script.
 fn script(args: &PowerflowArgs, kind: Kind) -> anyhow::Result<ExitCode> {
-    let balanced = args.enforce_q_limits || args.breakers || args.start == Begin::Flat;
+    let balanced = args.enforce_q_limits || args.breakers || args.start != Begin::Case;
     anyhow::ensure!(
         !balanced,
         "--enforce-q-limits, --breakers and --start are for MATPOWER cases (leave them out)"
@@ -252,43 +231,6 @@ fn script(args: &PowerflowArgs, kind: Kind) -> anyhow::Result<ExitCode> {
         no_controls: args.no_controls,
     };
     phases::run(&args.file, &wanted, &args.output, kind.table())
-}
-
-/// Weight of each generator in the balance, by row of its table.
-fn weights(network: &StudyNetwork, share: SlackShare) -> Vec<f64> {
-    let machines = network.case.generators.iter();
-    let weight = |mw: f64| if mw.is_finite() { mw.max(0.0) } else { 0.0 };
-    match share {
-        SlackShare::Reference => vec![0.0; machines.len()],
-        SlackShare::Capacity => machines.map(|machine| weight(machine.pmax_mw)).collect(),
-        SlackShare::Generation => machines.map(|machine| weight(machine.pg_mw)).collect(),
-    }
-}
-
-fn participants(network: &StudyNetwork, share: SlackShare) -> Vec<Participant> {
-    let base = network.grid.base_mva;
-    let rows = network.map.generators.iter().zip(&network.case.generators).zip(weights(network, share));
-    rows.filter_map(|((bus, machine), factor)| {
-        let room_pu = match share {
-            SlackShare::Capacity => {
-                [machine.pmin_mw, machine.pmax_mw].map(|limit| (limit - machine.pg_mw) / base)
-            }
-            SlackShare::Reference | SlackShare::Generation => [f64::NEG_INFINITY, f64::INFINITY],
-        };
-        bus.map(|bus| Participant { bus, factor, room_pu: [room_pu[0].min(0.0), room_pu[1].max(0.0)] })
-    })
-    .collect()
-}
-
-fn note_text(note: Note) -> String {
-    match note {
-        Note::AtEnd(Which::Slack(island)) => {
-            format!("island {}: no generator has room left; the reference delivers the rest", island + 1)
-        }
-        Note::AtEnd(which) => format!("{which:?}: at its end"),
-        Note::Hunting(which) => format!("{which:?}: stopped because it kept turning round"),
-        Note::StillMoving(which) => format!("{which:?}: still moving"),
-    }
 }
 
 /// Every island, and at least one: nothing to solve is no solution.
@@ -378,6 +320,10 @@ const fn way_name(way: Way) -> &'static str {
 /// How much of the injections the island can bear, and where it gives way.
 fn diagnosis(network: &StudyNetwork, effort: &Effort) -> Option<String> {
     let (share, bus) = effort.reached?;
+    if share == 0.0 {
+        let name = network.bus_name(bus);
+        return Some(format!("no solution found even without load, the largest mismatch is at {name}"));
+    }
     let percent = 100.0 * share;
     Some(format!(
         "no solution beyond {percent:.1} % of all injections, where the voltage of {} gives way",
@@ -481,6 +427,8 @@ fn islands(network: &StudyNetwork, solution: &Solution) -> Table {
     let way = solution.islands.iter().zip(&solution.efforts).map(|(outcome, effort)| {
         matches!(outcome, Outcome::Converged { .. }).then(|| way_name(effort.way).to_owned())
     });
+    let bearable =
+        solution.efforts.iter().map(|effort| effort.reached.map_or(f64::NAN, |(share, _)| 100.0 * share));
     let remarks = solution.islands.iter().zip(&solution.efforts).map(|(outcome, effort)| {
         let refused = match outcome {
             Outcome::NotSolvable { reason } => Some(reason_text(network, *reason)),
@@ -499,6 +447,7 @@ fn islands(network: &StudyNetwork, solution: &Solution) -> Table {
             Column::integers("iterations", told.iter().map(|told| told.iterations)),
             Column::texts("way", way),
             Column::texts("diagnosis", remarks),
+            Column::numbers("bearable_percent", bearable),
             Column::numbers("mismatch_pu", told.iter().map(|told| told.mismatch_pu)),
             Column::texts("worst", told.iter().map(|told| told.worst.map(|bus| network.bus_name(bus)))),
             Column::numbers("generation_mw", sum(0)),
