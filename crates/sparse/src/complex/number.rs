@@ -65,6 +65,19 @@ impl Complex {
         Self::new(self.re * scale, -self.im * scale)
     }
 
+    /// The square root whose real part is not negative.
+    pub fn sqrt(self) -> Self {
+        let size = self.re.hypot(self.im);
+        let re = (0.5 * (size + self.re)).max(0.0).sqrt();
+        let im = (0.5 * (size - self.re)).max(0.0).sqrt();
+        Self::new(re, im.copysign(self.im))
+    }
+
+    /// The natural logarithm, its imaginary part in (-π, π].
+    pub fn ln(self) -> Self {
+        Self::new(self.re.hypot(self.im).ln(), self.arg())
+    }
+
     /// Whether both parts are finite.
     pub const fn is_finite(self) -> bool {
         self.re.is_finite() && self.im.is_finite()
@@ -113,7 +126,11 @@ impl Div for Complex {
     type Output = Self;
     #[inline]
     fn div(self, other: Self) -> Self {
-        self * other.recip()
+        let square = other.norm_sqr();
+        Self::new(
+            (self.re * other.re + self.im * other.im) / square,
+            (self.im * other.re - self.re * other.im) / square,
+        )
     }
 }
 
@@ -148,5 +165,26 @@ impl Sum for Complex {
 impl fmt::Display for Complex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{:+}j", self.re, self.im)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_logarithms_and_quotients() {
+        let close = |got: Complex, want: Complex| {
+            assert!((got - want).abs() <= 1e-15 * (1.0 + want.abs()), "{got} is not {want}");
+        };
+        // By hand: (2 ± j)² = 3 ± 4j, and the principal values beside the cut along the negative axis.
+        close(Complex::new(3.0, 4.0).sqrt(), Complex::new(2.0, 1.0));
+        close(Complex::new(3.0, -4.0).sqrt(), Complex::new(2.0, -1.0));
+        close(Complex::new(-4.0, 0.0).sqrt(), Complex::new(0.0, 2.0));
+        close(Complex::new(-4.0, -0.0).sqrt(), Complex::new(0.0, -2.0));
+        close(Complex::new(-1.0, 0.0).ln(), Complex::new(0.0, std::f64::consts::PI));
+        close(Complex::polar(std::f64::consts::E, -2.5).ln(), Complex::new(1.0, -2.5));
+        close(Complex::new(2.0, 11.0) / Complex::new(2.0, 1.0), Complex::new(3.0, 4.0));
+        assert!(!(Complex::ONE / Complex::ZERO).is_finite());
     }
 }
