@@ -1,3 +1,4 @@
+//! Networks of scripts, faults with their place, and any text.
 #![allow(clippy::unwrap_used)]
 use super::*;
 

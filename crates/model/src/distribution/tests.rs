@@ -1,3 +1,4 @@
+//! Faults by name, impedances and inverters by hand.
 #![allow(clippy::unwrap_used)]
 use super::*;
 
