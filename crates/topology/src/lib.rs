@@ -11,6 +11,7 @@
 pub mod calc;
 mod case;
 pub mod control;
+mod dense;
 mod grid;
 mod nodes;
 pub mod phases;

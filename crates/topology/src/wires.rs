@@ -1,7 +1,7 @@
 //! Line constants: from the geometry of a line and its wires to impedance and admittance per metre.
 //!
-//! The names are CIM's: [`WireInfo`], [`ConcentricNeutralCableInfo`], [`TapeShieldCableInfo`], [`WirePosition`] in; and
-//! [`PerLengthPhaseImpedance`], [`PerLengthSequenceImpedance`] out. All lengths are in metres; [`LengthUnit`] converts.
+//! The names are CIM's: each [`WirePosition`] of [`model::distribution`] in; and [`PerLengthPhaseImpedance`],
+//! [`PerLengthSequenceImpedance`] out. All lengths are in metres; [`LengthUnit`] converts.
 //!
 //! ```text
 //! Z(i,j) = jωμ/2π · ln(1/D(i,j)) + Ze(i,j)             i ≠ j
@@ -26,38 +26,25 @@
 //! Conductors after the phases are grounded all along: their voltage is zero, so `Z` is reduced (Kron) and their rows
 //! and columns of `Y` are left out.
 
-mod complex;
+mod check;
 mod earth;
 mod fault;
-mod info;
 mod length;
+mod matrix;
 mod primitive;
+mod screen;
 mod sequence;
 
-pub use complex::{Complex, Matrix};
+use model::distribution::{EarthReturn, WirePosition};
+
 pub use fault::WireFault;
-pub use info::{
-    COPPER_TAPE_OHM_M, CableInfo, ConcentricNeutralCableInfo, TapeShieldCableInfo, WireInfo, WireKind,
-    WirePosition, solid_gmr,
-};
 pub use length::LengthUnit;
+pub use matrix::Matrix;
 pub use primitive::{PrimitiveConstants, primitive};
 pub use sequence::PerLengthSequenceImpedance;
 
 /// Wires and cables of one line; each cable has a screen besides.
 pub const MAX_WIRES: usize = 12;
-
-/// How the earth carries current back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum EarthReturn {
-    /// Carson with one term of resistance and two of reactance, so that heights do not matter (Kersting).
-    ModifiedCarson,
-    /// Carson's integral.
-    Carson,
-    /// Complex depth, close to Carson at all frequencies.
-    #[default]
-    Deri,
-}
 
 /// What a wire is inside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -129,4 +116,9 @@ pub fn line_constants(
     conditions: &Conditions,
 ) -> Result<PerLengthPhaseImpedance, WireFault> {
     primitive(positions, conditions)?.phases(phases)
+}
+
+/// Geometric mean radius of a solid round wire, where the maker does not state it: `r e^(-1/4)`.
+pub fn solid_gmr(radius_m: f64) -> f64 {
+    radius_m * (-0.25_f64).exp()
 }

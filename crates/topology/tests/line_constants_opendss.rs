@@ -7,10 +7,11 @@
 
 use std::f64::consts::PI;
 
-use topology::wires::{
-    CableInfo, Complex, ConcentricNeutralCableInfo, Conditions, EarthReturn, InternalImpedance,
-    TapeShieldCableInfo, WireInfo, WireKind, WirePosition, line_constants, solid_gmr,
+use model::distribution::{
+    CableInfo, ConcentricNeutralCableInfo, EarthReturn, TapeShieldCableInfo, WireInfo, WireKind, WirePosition,
 };
+use sparse::complex::Complex;
+use topology::wires::{Conditions, InternalImpedance, line_constants, solid_gmr};
 
 const CASES: &str = include_str!("cases/line_constants_opendss.txt");
 /// Of the largest entry of the matrix.

@@ -1,10 +1,13 @@
 //! What holds for every line, and what is refused.
 #![allow(clippy::unwrap_used)]
 
+use model::distribution::{
+    COPPER_TAPE_OHM_M, CableInfo, EarthReturn, TapeShieldCableInfo, WireInfo, WireKind, WirePosition,
+};
 use proptest::prelude::*;
+use sparse::complex::Complex;
 use topology::wires::{
-    COPPER_TAPE_OHM_M, CableInfo, Complex, Conditions, EarthReturn, InternalImpedance, LengthUnit, MAX_WIRES,
-    Matrix, PerLengthPhaseImpedance, TapeShieldCableInfo, WireFault, WireInfo, WireKind, WirePosition,
+    Conditions, InternalImpedance, LengthUnit, MAX_WIRES, Matrix, PerLengthPhaseImpedance, WireFault,
     line_constants, primitive, solid_gmr,
 };
 
@@ -45,7 +48,7 @@ fn form(matrix: &Matrix, x: &[Complex]) -> Complex {
     let mut sum = Complex::ZERO;
     for (row, left) in x.iter().enumerate() {
         for (col, right) in x.iter().enumerate() {
-            sum += Complex::new(left.re, -left.im) * matrix[(row, col)] * *right;
+            sum += left.conj() * matrix[(row, col)] * *right;
         }
     }
     sum
@@ -125,7 +128,7 @@ proptest! {
 #[test]
 fn sequences_of_a_transposed_line() {
     let (own, mutual) = (Complex::new(3e-4, 9e-4), Complex::new(1e-4, 4e-4));
-    let (own_y, mutual_y) = (Complex::imaginary(4e-9), Complex::imaginary(-1e-9));
+    let (own_y, mutual_y) = (Complex::new(0.0, 4e-9), Complex::new(0.0, -1e-9));
     let mut line = PerLengthPhaseImpedance { z_ohm_per_m: Matrix::zeros(3), y_s_per_m: Matrix::zeros(3) };
     for row in 0..3 {
         for col in 0..3 {

@@ -5,10 +5,11 @@
 //! rounding of the answer; Kersting's constants are rounded besides, which the tolerances spell out.
 #![allow(clippy::unwrap_used)]
 
-use topology::wires::{
-    CableCapacitance, CableInfo, ConcentricNeutralCableInfo, Conditions, EarthReturn, LengthUnit,
-    TapeShieldCableInfo, WireInfo, WireKind, WirePosition, line_constants,
+use model::distribution::{
+    CableInfo, ConcentricNeutralCableInfo, EarthReturn, TapeShieldCableInfo, WireInfo, WireKind, WirePosition,
 };
+use sparse::complex::Complex;
+use topology::wires::{CableCapacitance, Conditions, LengthUnit, Matrix, line_constants};
 
 /// How far an answer may be from the published one.
 struct Tolerance {
@@ -204,4 +205,31 @@ fn configuration_607() {
     // Published is 88.9912 between the core and the outside of the tape; Kersting's chapter 5 has its middle.
     let b = 88.9912 * (0.44_f64 / 0.184).ln() / (0.4375_f64 / 0.184).ln();
     check(&line, &[(1.3425, 0.5124)], &[b], &TAPE);
+}
+
+/// Kersting, "Distribution System Modeling and Analysis", example 4.1: the primitive impedances of configuration 601 in
+/// ohm per mile and the phase impedances that follow from them.
+#[test]
+fn kron_reduction_of_configuration_601() {
+    let own = |r, x| Complex::new(r, x);
+    let mutual = |x| Complex::new(0.0953, x);
+    let rows = [
+        [own(0.4013, 1.4133), mutual(0.8515), mutual(0.7266), mutual(0.7524)],
+        [mutual(0.8515), own(0.4013, 1.4133), mutual(0.7802), mutual(0.7865)],
+        [mutual(0.7266), mutual(0.7802), own(0.4013, 1.4133), mutual(0.7674)],
+        [mutual(0.7524), mutual(0.7865), mutual(0.7674), own(0.6873, 1.5465)],
+    ];
+    let mut primitive = Matrix::zeros(4);
+    for (row, entries) in rows.iter().enumerate() {
+        for (col, &entry) in entries.iter().enumerate() {
+            primitive[(row, col)] = entry;
+        }
+    }
+    let phase = primitive.kron(3).unwrap();
+    for (at, want) in
+        [((0, 0), own(0.4576, 1.0780)), ((0, 1), own(0.1560, 0.5017)), ((2, 2), own(0.4615, 1.0651))]
+    {
+        let got = phase[at];
+        assert!((got - want).abs() <= 1e-4 * (1.0 + want.abs()), "{at:?}: {got} is not {want}");
+    }
 }

@@ -26,7 +26,10 @@ pub use injection::{
     ShuntConnection, VoltageRange, curve_at,
 };
 pub use line::{AcLineSegment, LineImpedance};
-pub use wire::{CableInfo, EarthReturn, LineGeometry, WireInfo, WireKind, WirePosition};
+pub use wire::{
+    COPPER_TAPE_OHM_M, CableInfo, ConcentricNeutralCableInfo, EarthReturn, LineGeometry, TapeShieldCableInfo,
+    WireInfo, WireKind, WirePosition,
+};
 
 /// A conductor at a node: 0 is ground, 1 to 3 are the phases A, B, C, 4 is by habit the neutral; more are allowed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -20,7 +20,6 @@
 mod branch;
 mod build;
 mod control;
-mod dense;
 mod grid;
 mod nominal;
 mod stamp;

@@ -9,12 +9,12 @@
 //! ```
 
 use model::distribution::{
-    AcLineSegment, CableInfo, EarthReturn, EnergySource, LineImpedance, SeriesCompensator, ShuntCompensator,
-    ShuntConnection, WireInfo, WireKind, WirePosition,
+    AcLineSegment, EarthReturn, EnergySource, LineImpedance, SeriesCompensator, ShuntCompensator,
+    ShuntConnection,
 };
 use sparse::complex::Complex;
 
-use super::dense;
+use crate::dense;
 use crate::wires::{self, Conditions, InternalImpedance, WireFault};
 
 /// `[Z⁻¹ -Z⁻¹; -Z⁻¹ Z⁻¹]` of a series matrix; `None` if that is singular.
@@ -46,71 +46,20 @@ pub(super) fn constants(
         let z = z.into_iter().map(|[r, x]| Complex::new(r, x)).collect();
         return Ok((z, b.into_iter().map(|b| Complex::new(0.0, b)).collect()));
     };
-    let positions: Vec<wires::WirePosition> = geometry.wires.iter().map(position).collect();
-    let (earth_return, internal) = match geometry.earth_return {
-        EarthReturn::ModifiedCarson => (wires::EarthReturn::ModifiedCarson, InternalImpedance::Tabulated),
-        EarthReturn::Carson => (wires::EarthReturn::Carson, InternalImpedance::Tabulated),
-        EarthReturn::Deri => (wires::EarthReturn::Deri, InternalImpedance::RoundWireResistance),
+    let internal = match geometry.earth_return {
+        EarthReturn::ModifiedCarson | EarthReturn::Carson => InternalImpedance::Tabulated,
+        EarthReturn::Deri => InternalImpedance::RoundWireResistance,
     };
     let conditions = Conditions {
         earth_resistivity_ohm_m: geometry.earth_resistivity_ohm_m,
-        earth_return,
+        earth_return: geometry.earth_return,
         internal,
         ..Conditions::at(frequency_hz)
     };
-    let per_metre = wires::line_constants(&positions, n, &conditions)?;
-    let whole = |matrix: &wires::Matrix| {
-        (0..n * n)
-            .map(|at| {
-                let value = matrix[(at / n, at % n)];
-                Complex::new(value.re, value.im) * geometry.length_m
-            })
-            .collect()
-    };
+    let per_metre = wires::line_constants(&geometry.wires, n, &conditions)?;
+    let whole =
+        |matrix: &wires::Matrix| (0..n * n).map(|at| matrix[(at / n, at % n)] * geometry.length_m).collect();
     Ok((whole(&per_metre.z_ohm_per_m), whole(&per_metre.y_s_per_m)))
-}
-
-fn position(of: &WirePosition) -> wires::WirePosition {
-    let wire = |wire: WireInfo| wires::WireInfo {
-        radius_m: wire.radius_m,
-        gmr_m: wire.gmr_m,
-        r_ac_ohm_per_m: wire.r_ac_ohm_per_m,
-        r_dc_ohm_per_m: wire.r_dc_ohm_per_m,
-    };
-    let cable = |cable: CableInfo| wires::CableInfo {
-        core: wire(cable.core),
-        diameter_over_insulation_m: cable.diameter_over_insulation_m,
-        insulation_thickness_m: cable.insulation_thickness_m,
-        relative_permittivity: cable.relative_permittivity,
-    };
-    let kind = match of.kind {
-        WireKind::Overhead(info) => wires::WireKind::OverheadWire(wire(info)),
-        WireKind::ConcentricNeutral {
-            cable: of,
-            diameter_over_neutral_m,
-            strands,
-            strand_radius_m,
-            strand_gmr_m,
-            strand_r_ohm_per_m,
-        } => wires::WireKind::ConcentricNeutralCable(wires::ConcentricNeutralCableInfo {
-            cable: cable(of),
-            diameter_over_neutral_m,
-            neutral_strand_count: strands,
-            neutral_strand_radius_m: strand_radius_m,
-            neutral_strand_gmr_m: strand_gmr_m,
-            neutral_strand_r_dc_ohm_per_m: strand_r_ohm_per_m,
-        }),
-        WireKind::TapeShield { cable: of, diameter_over_screen_m, tape_thickness_m, tape_lap_percent } => {
-            wires::WireKind::TapeShieldCable(wires::TapeShieldCableInfo {
-                cable: cable(of),
-                diameter_over_screen_m,
-                tape_thickness_m,
-                tape_lap_percent,
-                tape_resistivity_ohm_m: wires::COPPER_TAPE_OHM_M,
-            })
-        }
-    };
-    wires::WirePosition { x_m: of.x_m, y_m: of.y_m, kind }
 }
 
 pub(super) fn line(z: Vec<Complex>, charging: &[Complex], n: usize) -> Option<Vec<Complex>> {

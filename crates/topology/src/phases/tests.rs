@@ -1,8 +1,9 @@
+//! Matrices, responses of loads and their derivatives.
 #![allow(clippy::unwrap_used)]
 use sparse::complex::Complex;
 
 use super::branch::{Owner, Response, ShuntBranch};
-use super::dense;
+use crate::dense;
 
 fn close(a: Complex, b: Complex, tolerance: f64) {
     assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{a} is not {b}");
@@ -21,25 +22,7 @@ fn a_matrix_times_its_inverse_is_one() {
             close(sum, if row == col { Complex::ONE } else { Complex::ZERO }, 1e-12);
         }
     }
-    assert!(dense::invert(&mut vec![Complex::ZERO; 4], 2).is_none());
-}
-
-#[test]
-fn kron_reduction_of_the_ieee_13_node_line_601() {
-    // Kersting, Distribution System Modeling and Analysis, example 4.1: primitive impedances of configuration 601 in
-    // ohm per mile and the phase impedance matrix that follows from them.
-    let z = |r, x| Complex::new(r, x);
-    let primitive = [
-        [z(0.4013, 1.4133), z(0.0953, 0.8515), z(0.0953, 0.7266), z(0.0953, 0.7524)],
-        [z(0.0953, 0.8515), z(0.4013, 1.4133), z(0.0953, 0.7802), z(0.0953, 0.7865)],
-        [z(0.0953, 0.7266), z(0.0953, 0.7802), z(0.4013, 1.4133), z(0.0953, 0.7674)],
-        [z(0.0953, 0.7524), z(0.0953, 0.7865), z(0.0953, 0.7674), z(0.6873, 1.5465)],
-    ]
-    .concat();
-    let phase = dense::kron(&primitive, 4, 3).unwrap();
-    close(phase[0], z(0.4576, 1.0780), 1e-4);
-    close(phase[1], z(0.1560, 0.5017), 1e-4);
-    close(phase[8], z(0.4615, 1.0651), 1e-4);
+    assert!(dense::invert(&mut [Complex::ZERO; 4], 2).is_none());
 }
 
 fn branch(response: Response) -> ShuntBranch {

@@ -19,7 +19,7 @@
 use model::distribution::{PowerTransformer, WindingConnection};
 use sparse::complex::Complex;
 
-use super::dense;
+use crate::dense;
 
 /// Conductance of a neutral that is solidly grounded.
 const SOLID_S: f64 = 1e6;

@@ -28,8 +28,10 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4, PI};
 
-use super::complex::Complex;
-use super::{EarthReturn, InternalImpedance, WireInfo};
+use model::distribution::{EarthReturn, WireInfo, WirePosition};
+use sparse::complex::Complex;
+
+use super::InternalImpedance;
 
 /// Permeability of free space in H/m. The measured value differs from it by 2e-10 of it.
 pub(super) const MU: f64 = 4e-7 * PI;
@@ -61,6 +63,10 @@ pub(super) struct Place {
 }
 
 impl Place {
+    pub(super) const fn of(position: &WirePosition) -> Self {
+        Self { x_m: position.x_m, y_m: position.y_m }
+    }
+
     pub(super) fn distance(self, other: Self) -> f64 {
         (self.x_m - other.x_m).hypot(self.y_m - other.y_m)
     }
@@ -90,13 +96,13 @@ impl Earth {
                 let distance = one.image_distance(other);
                 let angle = (one.x_m - other.x_m).abs().atan2(one.y_m.abs() + other.y_m.abs());
                 carson(per_metre * distance, angle) * (omega_mu / PI)
-                    + Complex::imaginary(log_factor * distance.ln())
+                    + Complex::new(0.0, log_factor * distance.ln())
             }
             EarthReturn::Deri => {
-                let depth = Complex::ONE / (Complex::imaginary(1.0).sqrt() * per_metre);
-                let h = Complex::real(one.y_m.abs() + other.y_m.abs()) + depth * 2.0;
+                let depth = Complex::ONE / (Complex::J.sqrt() * per_metre);
+                let h = Complex::from(one.y_m.abs() + other.y_m.abs()) + depth * 2.0;
                 let x = one.x_m - other.x_m;
-                (h * h + Complex::real(x * x)).sqrt().ln() * Complex::imaginary(log_factor)
+                (h * h + Complex::from(x * x)).sqrt().ln() * Complex::new(0.0, log_factor)
             }
         }
     }
@@ -105,9 +111,9 @@ impl Earth {
     pub(super) fn internal(&self, wire: &WireInfo, how: InternalImpedance) -> (Complex, f64) {
         let round = || round_wire(self.frequency_hz, wire.r_dc_ohm_per_m);
         match how {
-            InternalImpedance::Tabulated => (Complex::real(wire.r_ac_ohm_per_m), wire.gmr_m),
+            InternalImpedance::Tabulated => (Complex::from(wire.r_ac_ohm_per_m), wire.gmr_m),
             InternalImpedance::RoundWire => (round(), wire.radius_m),
-            InternalImpedance::RoundWireResistance => (Complex::real(round().re), wire.gmr_m),
+            InternalImpedance::RoundWireResistance => (Complex::from(round().re), wire.gmr_m),
         }
     }
 }

@@ -10,7 +10,7 @@ fn integral(a: f64, angle: f64) -> Complex {
     let value = |at: i32| {
         let t = f64::from(at) * width;
         let k = t * t;
-        let root = Complex::new(k * k, 1.0).sqrt() - Complex::real(k);
+        let root = Complex::new(k * k, 1.0).sqrt() - Complex::from(k);
         root * (2.0 * t * (-k * a * angle.cos()).exp() * (k * a * angle.sin()).cos())
     };
     let mut sum = value(0) + value(steps);

@@ -2,10 +2,14 @@
 
 use std::f64::consts::PI;
 
-use super::complex::{Complex, Matrix};
+use model::distribution::{WireKind, WirePosition};
+use sparse::complex::Complex;
+
+use super::check::check;
 use super::earth::{Earth, Place};
 use super::fault::WireFault;
-use super::info::{Screen, WireKind, WirePosition, check};
+use super::matrix::Matrix;
+use super::screen::Screen;
 use super::{CableCapacitance, Conditions, PerLengthPhaseImpedance};
 
 /// Permittivity of free space in F/m (CODATA 2018).
@@ -78,13 +82,13 @@ impl PrimitiveConstants {
 fn conductors(positions: &[WirePosition], conditions: &Conditions, earth: &Earth) -> Vec<Conductor> {
     let cores = positions.iter().enumerate().map(|(wire, position)| {
         let (internal, radius_m) = earth.internal(position.kind.core(), conditions.internal);
-        Conductor { place: position.place(), wire, screen: None, internal, radius_m }
+        Conductor { place: Place::of(position), wire, screen: None, internal, radius_m }
     });
     let screens = positions.iter().enumerate().filter_map(|(wire, position)| {
-        let screen = position.kind.screen()?;
-        let internal = Complex::real(screen.r_ohm_per_m);
+        let screen = Screen::of(&position.kind)?;
+        let internal = Complex::from(screen.r_ohm_per_m);
         Some(Conductor {
-            place: position.place(),
+            place: Place::of(position),
             wire,
             screen: Some(screen),
             internal,
@@ -96,7 +100,7 @@ fn conductors(positions: &[WirePosition], conditions: &Conditions, earth: &Earth
 
 fn impedances(conductors: &[Conductor], earth: &Earth) -> Matrix {
     let mut z = Matrix::zeros(conductors.len());
-    let own_flux = |distance: f64| Complex::imaginary(-earth.log_factor() * distance.ln());
+    let own_flux = |distance: f64| Complex::new(0.0, -earth.log_factor() * distance.ln());
     for (i, one) in conductors.iter().enumerate() {
         let of_earth = earth.impedance(one.place, one.place);
         z[(i, i)] = one.internal + own_flux(one.radius_m) + of_earth;
@@ -133,18 +137,18 @@ fn admittances(
 ) -> Result<Matrix, WireFault> {
     let omega = 2.0 * PI * conditions.frequency_hz;
     let mut y = Matrix::zeros(conductors.len());
-    let aerial: Vec<usize> = (0..positions.len()).filter(|&wire| positions[wire].is_aerial()).collect();
+    let aerial: Vec<usize> = (0..positions.len()).filter(|&wire| is_aerial(&positions[wire])).collect();
     let capacitances = potentials(positions, &aerial)
         .inverse()
         .ok_or(WireFault::Singular { what: "potential coefficients" })?;
     for (i, &row) in aerial.iter().enumerate() {
         for (j, &col) in aerial.iter().enumerate() {
-            y[(row, col)] = Complex::imaginary(omega * capacitances[(i, j)].re);
+            y[(row, col)] = Complex::new(0.0, omega * capacitances[(i, j)].re);
         }
     }
     for (at, screen) in conductors.iter().enumerate().filter(|(_, conductor)| conductor.screen.is_some()) {
         let capacitance = cable_capacitance(&positions[screen.wire].kind, conditions.cable_capacitance);
-        let between = Complex::imaginary(omega * capacitance);
+        let between = Complex::new(0.0, omega * capacitance);
         y[(screen.wire, screen.wire)] += between;
         y[(at, at)] += between;
         y[(screen.wire, at)] = -between;
@@ -153,17 +157,22 @@ fn admittances(
     Ok(y)
 }
 
+/// Whether this is a wire in the air, whose field ends at the earth and at the others.
+fn is_aerial(position: &WirePosition) -> bool {
+    position.y_m > 0.0 && position.kind.cable().is_none()
+}
+
 /// Potential coefficients of the wires in the air, in m/F.
 fn potentials(positions: &[WirePosition], aerial: &[usize]) -> Matrix {
     let factor = 1.0 / (2.0 * PI * EPSILON);
     let mut p = Matrix::zeros(aerial.len());
     for (i, &one) in aerial.iter().enumerate() {
-        let place = positions[one].place();
+        let place = Place::of(&positions[one]);
         for (j, &other) in aerial.iter().enumerate() {
-            let from = positions[other].place();
+            let from = Place::of(&positions[other]);
             let distance =
                 if one == other { positions[one].kind.core().radius_m } else { place.distance(from) };
-            p[(i, j)] = Complex::real(factor * (place.image_distance(from) / distance).ln());
+            p[(i, j)] = Complex::from(factor * (place.image_distance(from) / distance).ln());
         }
     }
     p
@@ -171,7 +180,7 @@ fn potentials(positions: &[WirePosition], aerial: &[usize]) -> Matrix {
 
 /// Capacitance between core and screen in F/m; zero for a bare wire.
 fn cable_capacitance(kind: &WireKind, how: CableCapacitance) -> f64 {
-    let (Some(cable), Some(screen)) = (kind.cable(), kind.screen()) else { return 0.0 };
+    let (Some(cable), Some(screen)) = (kind.cable(), Screen::of(kind)) else { return 0.0 };
     let span = match how {
         CableCapacitance::Insulation => {
             let outside = 0.5 * cable.diameter_over_insulation_m;

@@ -4,8 +4,10 @@
 //! Z012 = A⁻¹ Z A         A = [1 1 1; 1 a² a; 1 a a²]         a = e^(j 2π/3)
 //! ```
 
+use sparse::complex::Complex;
+
 use super::PerLengthPhaseImpedance;
-use super::complex::{Complex, Matrix};
+use super::matrix::Matrix;
 
 /// Impedance and admittance of the sequences of a line that counts as transposed, per metre.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -59,8 +61,7 @@ fn to_sequences(matrix: &Matrix) -> Matrix {
     for row in 0..3 {
         for col in 0..3 {
             // A is symmetric and three times unitary: its inverse is a third of its conjugate.
-            let entry = forward[(row, col)];
-            inverse[(row, col)] = Complex::new(entry.re, -entry.im) * (1.0 / 3.0);
+            inverse[(row, col)] = forward[(row, col)].conj() * (1.0 / 3.0);
         }
     }
     inverse.times(matrix).times(&forward)

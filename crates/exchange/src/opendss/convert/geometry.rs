@@ -1,6 +1,9 @@
 //! `LineGeometry`, `LineSpacing`, `WireData`, `CNData` and `TSData`.
 
-use model::distribution::{CableInfo, WireInfo, WireKind, WirePosition};
+use model::distribution::{
+    COPPER_TAPE_OHM_M, CableInfo, ConcentricNeutralCableInfo, TapeShieldCableInfo, WireInfo, WireKind,
+    WirePosition,
+};
 
 use super::line::unit_m;
 use super::{Converter, property};
@@ -66,7 +69,7 @@ impl Section {
     pub(super) fn first_free(&self) -> usize {
         let cables = matches!(
             self.wires.first(),
-            Some(Some(WireKind::ConcentricNeutral { .. } | WireKind::TapeShield { .. }))
+            Some(Some(WireKind::ConcentricNeutralCable(_) | WireKind::TapeShieldCable(_)))
         );
         if cables { self.phases } else { 0 }
     }
@@ -185,9 +188,9 @@ impl Converter<'_> {
             data.assign(property(object, assigned), assigned)?;
         }
         let kind = match object.class {
-            Class::CnData => data.concentric_neutral(),
-            Class::TsData => data.tape_shield(),
-            _ => WireKind::Overhead(data.wire()),
+            Class::CnData => WireKind::ConcentricNeutralCable(data.concentric_neutral()),
+            Class::TsData => WireKind::TapeShieldCable(data.tape_shield()),
+            _ => WireKind::OverheadWire(data.wire()),
         };
         self.wire_kinds.insert((object.class, object.name.to_ascii_lowercase()), kind);
         Ok(())
@@ -275,26 +278,28 @@ impl WireData {
         }
     }
 
-    fn concentric_neutral(&self) -> WireKind {
+    fn concentric_neutral(&self) -> ConcentricNeutralCableInfo {
         let unit = self.radius_unit_m.unwrap_or(1.0);
         let gmr_unit = self.gmr_unit_m.unwrap_or(1.0);
-        WireKind::ConcentricNeutral {
+        ConcentricNeutralCableInfo {
             cable: self.cable(),
             diameter_over_neutral_m: self.over_cable * unit,
-            strands: u32::from(self.strands.max(2)),
-            strand_radius_m: self.strand_diameter / 2.0 * unit,
-            strand_gmr_m: self.strand_gmr.unwrap_or(SOLID_GMR * self.strand_diameter / 2.0) * gmr_unit,
-            strand_r_ohm_per_m: self.strand_r / self.r_unit_m.unwrap_or(1.0),
+            neutral_strand_count: u32::from(self.strands.max(2)),
+            neutral_strand_radius_m: self.strand_diameter / 2.0 * unit,
+            neutral_strand_gmr_m: self.strand_gmr.unwrap_or(SOLID_GMR * self.strand_diameter / 2.0)
+                * gmr_unit,
+            neutral_strand_r_dc_ohm_per_m: self.strand_r / self.r_unit_m.unwrap_or(1.0),
         }
     }
 
-    fn tape_shield(&self) -> WireKind {
+    fn tape_shield(&self) -> TapeShieldCableInfo {
         let unit = self.radius_unit_m.unwrap_or(1.0);
-        WireKind::TapeShield {
+        TapeShieldCableInfo {
             cable: self.cable(),
             diameter_over_screen_m: self.over_shield * unit,
             tape_thickness_m: self.tape * unit,
             tape_lap_percent: self.lap.unwrap_or(20.0),
+            tape_resistivity_ohm_m: COPPER_TAPE_OHM_M,
         }
     }
 }

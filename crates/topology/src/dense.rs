@@ -1,9 +1,9 @@
-//! Small dense complex matrices, row by row.
+//! The inverse of a small dense complex matrix, row by row.
 
 use sparse::complex::Complex;
 
 /// Inverts an `n × n` matrix in place by Gauss-Jordan with partial pivoting; `None` if it is singular.
-pub(super) fn invert(a: &mut [Complex], n: usize) -> Option<()> {
+pub(crate) fn invert(a: &mut [Complex], n: usize) -> Option<()> {
     let mut swaps = Vec::with_capacity(n);
     for k in 0..n {
         let pivot_row =
@@ -39,27 +39,4 @@ pub(super) fn invert(a: &mut [Complex], n: usize) -> Option<()> {
         }
     }
     Some(())
-}
-
-/// The impedance of the first `keep` conductors when the others are held at ground: Kron reduction,
-/// `Z_aa - Z_ab Z_bb⁻¹ Z_ba`. `None` if the part that goes is singular.
-#[cfg(test)]
-pub(super) fn kron(z: &[Complex], n: usize, keep: usize) -> Option<Vec<Complex>> {
-    let rest = n - keep;
-    let mut inner: Vec<Complex> =
-        (0..rest * rest).map(|at| z[(keep + at / rest) * n + keep + at % rest]).collect();
-    invert(&mut inner, rest)?;
-    let mut reduced = Vec::with_capacity(keep * keep);
-    for row in 0..keep {
-        for col in 0..keep {
-            let mut value = z[row * n + col];
-            for i in 0..rest {
-                for j in 0..rest {
-                    value -= z[row * n + keep + i] * inner[i * rest + j] * z[(keep + j) * n + col];
-                }
-            }
-            reduced.push(value);
-        }
-    }
-    Some(reduced)
 }
