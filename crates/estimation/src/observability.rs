@@ -14,7 +14,7 @@
 //! is dropped. What hangs together then is an observable part. One part per island is kept, for parts without a
 //! common angle cannot be laid side by side.
 
-use sparse::{Lu, PatternBuilder};
+use sparse::{Csc, Lu};
 
 use crate::{End, Kind};
 
@@ -110,27 +110,18 @@ pub(crate) fn observe(view: &View<'_>) -> Observed {
 /// A direction of the state that no serving row of this half sees; zero where everything is seen.
 fn unseen_direction(view: &View<'_>, half: Half, live: &[bool], serves: &[bool]) -> Vec<f64> {
     let incident = incidence(view, live);
-    let mut builder = PatternBuilder::new(view.buses, view.buses);
-    let mut values = Vec::new();
-    for bus in 0..view.buses {
-        builder.push(bus, bus);
-        values.push(0.0);
-    }
+    let mut entries: Vec<(usize, usize, f64)> = (0..view.buses).map(|bus| (bus, bus, 0.0)).collect();
     let mut gradient: Vec<(usize, f64)> = Vec::new();
     for (row, _) in view.rows.iter().zip(serves).filter(|(row, serves)| **serves && row.half() == half) {
         gradient.clear();
         push_gradient(view, *row, &incident, &mut gradient);
         for &(i, a) in &gradient {
             for &(j, b) in &gradient {
-                builder.push(i, j);
-                values.push(a * b);
+                entries.push((i, j, a * b));
             }
         }
     }
-    let (mut gain, slots) = builder.build();
-    for (slot, value) in slots.into_iter().zip(values) {
-        gain.values_mut()[slot] += value;
-    }
+    let gain = Csc::square(view.buses, &entries);
     let mut lu = Lu::new(&gain);
     let mut direction = vec![0.0; view.buses];
     // Failure is impossible on finite numbers; were it not, nothing would count as seen.

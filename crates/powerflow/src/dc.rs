@@ -11,7 +11,7 @@
 
 use std::ops::RangeInclusive;
 
-use sparse::{Lu, LuError, PatternBuilder, minimum_degree};
+use sparse::{Csc, Lu, LuError, minimum_degree};
 use topology::calc::{Branch, BranchFlow, Bus};
 
 use crate::island::{Held, Island, Run};
@@ -111,11 +111,9 @@ fn solve(
     entries: &[([u32; 2], [f64; 3])],
 ) -> Result<Vec<f64>, usize> {
     let n = held.len();
-    let mut builder = PatternBuilder::new(n, n);
-    let mut values = Vec::with_capacity(n + 4 * entries.len());
+    let mut of_matrix = Vec::with_capacity(n + 4 * entries.len());
     for (i, held) in held.iter().enumerate() {
-        builder.push(i, i);
-        values.push(if held.is_some() { 1.0 } else { 0.0 });
+        of_matrix.push((i, i, if held.is_some() { 1.0 } else { 0.0 }));
     }
     for ([from, to], [ff, ft, tt]) in entries {
         let (f, t) = (*from as usize, *to as usize);
@@ -123,20 +121,14 @@ fn solve(
             match (held[i], held[j]) {
                 (Some(_), _) => {}
                 (None, Some(fixed)) => right[i] -= value * fixed,
-                (None, None) => {
-                    builder.push(i, j);
-                    values.push(value);
-                }
+                (None, None) => of_matrix.push((i, j, value)),
             }
         }
     }
     for (right, held) in right.iter_mut().zip(held) {
         *right = held.unwrap_or(*right);
     }
-    let (mut matrix, slots) = builder.build();
-    for (slot, value) in slots.into_iter().zip(values) {
-        matrix.values_mut()[slot] += value;
-    }
+    let matrix = Csc::square(n, &of_matrix);
     let mut lu = Lu::with_order(minimum_degree(&matrix));
     match lu.factor(&matrix) {
         Ok(()) => {}

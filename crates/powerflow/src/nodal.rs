@@ -4,7 +4,7 @@
 //! I(i) = Σj Y(i,j) V(j)        P(i) + j Q(i) = V(i) conj(I(i))
 //! ```
 
-use sparse::{Csc, PatternBuilder, minimum_degree};
+use sparse::{Csc, minimum_degree};
 use topology::calc::{Admittance, Branch, Bus};
 
 use crate::island::{Held, Island};
@@ -111,8 +111,7 @@ impl Nodal {
         entry: impl Fn([f64; 2]) -> f64,
     ) -> (Csc, Vec<usize>) {
         let n = self.len();
-        let mut builder = PatternBuilder::new(n, n);
-        let mut values = Vec::with_capacity(self.y.len());
+        let mut entries = Vec::with_capacity(self.y.len());
         for i in 0..n {
             for (j, y) in self.row(i) {
                 let value = match (kept(i) && kept(j), i == j) {
@@ -120,14 +119,10 @@ impl Nodal {
                     (false, true) => 1.0,
                     (false, false) => continue,
                 };
-                builder.push(i, j);
-                values.push(value);
+                entries.push((i, j, value));
             }
         }
-        let (mut matrix, slots) = builder.build();
-        for (slot, value) in slots.into_iter().zip(values) {
-            matrix.values_mut()[slot] += value;
-        }
+        let matrix = Csc::square(n, &entries);
         let order = minimum_degree(&matrix);
         (matrix, order)
     }

@@ -64,6 +64,22 @@ impl PatternBuilder {
 }
 
 impl Csc {
+    /// A square matrix of entries `(row, column, value)`; those at the same place add up.
+    ///
+    /// # Panics
+    /// When a place is outside the matrix.
+    pub fn square(size: usize, entries: &[(usize, usize, f64)]) -> Self {
+        let mut builder = PatternBuilder::new(size, size);
+        for &(row, col, _) in entries {
+            builder.push(row, col);
+        }
+        let (mut matrix, slots) = builder.build();
+        for (slot, &(_, _, value)) in slots.into_iter().zip(entries) {
+            matrix.values[slot] += value;
+        }
+        matrix
+    }
+
     /// Number of rows.
     pub const fn rows(&self) -> usize {
         self.rows

@@ -3,23 +3,11 @@
 
 use proptest::prelude::*;
 
-use crate::{Csc, InverseDiagonal, Lu, LuError, Path, PatternBuilder, Singular, minimum_degree};
+use crate::{Csc, InverseDiagonal, Lu, LuError, Path, Singular, minimum_degree};
 
-type Dense = Vec<Vec<f64>>;
+pub(crate) type Dense = Vec<Vec<f64>>;
 
-fn sparse(n: usize, entries: &[(usize, usize, f64)]) -> Csc {
-    let mut builder = PatternBuilder::new(n, n);
-    for &(row, col, _) in entries {
-        builder.push(row, col);
-    }
-    let (mut matrix, slots) = builder.build();
-    for (slot, &(_, _, value)) in slots.iter().zip(entries) {
-        matrix.values_mut()[*slot] += value;
-    }
-    matrix
-}
-
-fn dense(matrix: &Csc) -> Dense {
+pub(crate) fn dense(matrix: &Csc) -> Dense {
     let mut out = vec![vec![0.0; matrix.cols()]; matrix.rows()];
     for col in 0..matrix.cols() {
         for (row, value) in matrix.column(col) {
@@ -30,7 +18,7 @@ fn dense(matrix: &Csc) -> Dense {
 }
 
 /// Gaussian elimination with partial pivoting; `None` when a pivot vanishes.
-fn dense_solve(mut a: Dense, mut b: Vec<f64>) -> Option<Vec<f64>> {
+pub(crate) fn dense_solve(mut a: Dense, mut b: Vec<f64>) -> Option<Vec<f64>> {
     let n = b.len();
     for k in 0..n {
         let best = (k..n).max_by(|&i, &j| a[i][k].abs().total_cmp(&a[j][k].abs()))?;
@@ -54,7 +42,7 @@ fn dense_solve(mut a: Dense, mut b: Vec<f64>) -> Option<Vec<f64>> {
     Some(b)
 }
 
-fn transposed(a: &Dense) -> Dense {
+pub(crate) fn transposed(a: &Dense) -> Dense {
     (0..a.len()).map(|i| a.iter().map(|row| row[i]).collect()).collect()
 }
 
@@ -82,7 +70,7 @@ proptest! {
 
     #[test]
     fn agrees_with_dense((n, list) in entries(), scale in 0.5f64..2.0) {
-        let mut matrix = sparse(n, &list);
+        let mut matrix = Csc::square(n, &list);
         let b: Vec<f64> = (0..n).map(|i| 1.0 + i as f64).collect();
         let mut lu = Lu::new(&matrix);
         let full = dense(&matrix);
@@ -113,7 +101,7 @@ proptest! {
     #[test]
     fn inverse_diagonal_agrees_with_dense((n, mut list) in entries()) {
         list.extend((0..n).map(|i| (i, i, 0.7)));
-        let matrix = sparse(n, &list);
+        let matrix = Csc::square(n, &list);
         let mut lu = Lu::new(&matrix);
         prop_assume!(lu.factor(&matrix).is_ok());
         let mut got = vec![0.0; n];
@@ -129,7 +117,7 @@ proptest! {
 
     #[test]
     fn order_is_a_permutation((n, list) in entries()) {
-        let mut order = minimum_degree(&sparse(n, &list));
+        let mut order = minimum_degree(&Csc::square(n, &list));
         order.sort_unstable();
         prop_assert_eq!(order, (0..n).collect::<Vec<_>>());
     }
@@ -138,7 +126,7 @@ proptest! {
 #[test]
 fn singular_matrices_name_a_column() {
     let check = |n: usize, list: &[(usize, usize, f64)], columns: &[usize]| {
-        let matrix = sparse(n, list);
+        let matrix = Csc::square(n, list);
         match Lu::new(&matrix).factor(&matrix) {
             Err(LuError::Singular(Singular { column })) => {
                 assert!(columns.contains(&column), "column {column}")
@@ -155,7 +143,7 @@ fn singular_matrices_name_a_column() {
 
 #[test]
 fn update_pivots_anew_when_the_old_pivot_vanishes() {
-    let values = |d: f64| sparse(2, &[(0, 0, d), (0, 1, 1.0), (1, 0, 1.0), (1, 1, d)]);
+    let values = |d: f64| Csc::square(2, &[(0, 0, d), (0, 1, 1.0), (1, 0, 1.0), (1, 1, d)]);
     let mut lu = Lu::new(&values(2.0));
     let check = |lu: &mut Lu, d: f64, path: Path| {
         assert_eq!(lu.update(&values(d)), Ok(path), "diagonal {d}");
@@ -172,7 +160,7 @@ fn update_pivots_anew_when_the_old_pivot_vanishes() {
 
 #[test]
 fn a_new_size_or_an_empty_factor_is_no_result() {
-    let matrix = sparse(2, &[(0, 0, 1.0), (1, 1, 1.0)]);
+    let matrix = Csc::square(2, &[(0, 0, 1.0), (1, 1, 1.0)]);
     let mut lu = Lu::with_order(vec![0, 1, 2]);
     assert_eq!(lu.update(&matrix), Err(LuError::Shape { want: 3, got: 2 }));
     let mut b = vec![1.0; 3];
@@ -189,7 +177,7 @@ fn semidefinite_replaces_vanishing_pivots() {
             let w = 1.0 + 0.37 * e as f64;
             list.extend([(i, i, w), (j, j, w), (i, j, -w), (j, i, -w)]);
         }
-        let matrix = sparse(n, &list);
+        let matrix = Csc::square(n, &list);
         let replaced = Lu::new(&matrix).factor_semidefinite(&matrix, 1e-9).unwrap();
         assert_eq!(replaced.len(), parts);
     };
@@ -201,7 +189,7 @@ fn semidefinite_replaces_vanishing_pivots() {
 
 #[test]
 fn duplicates_share_a_slot() {
-    let matrix = sparse(2, &[(1, 0, 1.0), (0, 0, 4.0), (1, 0, 2.0), (1, 1, 5.0)]);
+    let matrix = Csc::square(2, &[(1, 0, 1.0), (0, 0, 4.0), (1, 0, 2.0), (1, 1, 5.0)]);
     assert_eq!(matrix.col_ptr(), &[0, 2, 3]);
     assert_eq!(matrix.values(), &[4.0, 3.0, 5.0]);
     let mut y = vec![0.0; 2];

@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 
 use super::{Block, BlockLu, BlockPattern, Distrusted, LaneBlockLu, SharedFactor};
 use crate::lanes::{LaneVec, dispatch, registers_mut, width};
-use crate::{Lu, PatternBuilder};
+use crate::{Csc, Lu};
 
 /// A matrix of blocks: nodes, edges, one block per node and two per edge, right-hand side.
 #[derive(Clone, Debug)]
@@ -70,18 +70,13 @@ impl Case {
 
     /// Solution by the scalar factorisation with pivoting, by node.
     fn reference(&self) -> Vec<f64> {
-        let mut builder = PatternBuilder::new(2 * self.n, 2 * self.n);
-        let mut numbers = Vec::new();
+        let mut entries = Vec::new();
         for (i, j, block) in self.entries() {
             for (k, value) in block.into_iter().enumerate() {
-                builder.push(2 * i as usize + k / 2, 2 * j as usize + k % 2);
-                numbers.push(value);
+                entries.push((2 * i as usize + k / 2, 2 * j as usize + k % 2, value));
             }
         }
-        let (mut matrix, slots) = builder.build();
-        for (slot, value) in slots.into_iter().zip(numbers) {
-            matrix.values_mut()[slot] += value;
-        }
+        let matrix = Csc::square(2 * self.n, &entries);
         let mut lu = Lu::new(&matrix);
         lu.factor(&matrix).expect("the diagonal dominates");
         let mut x: Vec<f64> = self.rhs.as_flattened().to_vec();

@@ -123,8 +123,7 @@ impl SymmetricMatrix {
     /// The real matrix of twice the size that acts on `(re, im)` pairs, unknown `2k` the real part of row `k`.
     pub fn real_equivalent(&self) -> Csc {
         let size = 2 * self.size();
-        let mut builder = PatternBuilder::new(size, size);
-        let mut numbers = Vec::with_capacity(8 * self.values.len());
+        let mut entries = Vec::with_capacity(8 * self.values.len());
         for col in 0..self.size() {
             for at in self.col_ptr[col]..self.col_ptr[col + 1] {
                 let (row, value) = (self.row_idx[at], self.values[at]);
@@ -133,16 +132,11 @@ impl SymmetricMatrix {
                     for (i, j, part) in
                         [(0, 0, value.re), (0, 1, -value.im), (1, 0, value.im), (1, 1, value.re)]
                     {
-                        builder.push(2 * row + i, 2 * col + j);
-                        numbers.push(part);
+                        entries.push((2 * row + i, 2 * col + j, part));
                     }
                 }
             }
         }
-        let (mut csc, slots) = builder.build();
-        for (slot, number) in slots.into_iter().zip(numbers) {
-            csc.values_mut()[slot] += number;
-        }
-        csc
+        Csc::square(size, &entries)
     }
 }

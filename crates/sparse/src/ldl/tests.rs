@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::PatternBuilder;
+use crate::tests::{Dense, dense, dense_solve, transposed};
 
 type Entries = Vec<(usize, usize, f64)>;
 
@@ -21,30 +22,10 @@ const LAPACK: [(&str, &str, f64); 3] = [
     ("mesh of conductances", include_str!("cases/mesh.txt"), 1.0),
 ];
 
-fn sparse(n: usize, entries: &[(usize, usize, f64)]) -> Csc {
-    let mut builder = PatternBuilder::new(n, n);
-    for &(row, col, _) in entries {
-        builder.push(row, col);
-    }
-    let (mut matrix, slots) = builder.build();
-    for (slot, &(_, _, value)) in slots.iter().zip(entries) {
-        matrix.values_mut()[*slot] += value;
-    }
-    matrix
-}
-
 /// Both triangles from one.
 fn mirrored(entries: &[(usize, usize, f64)]) -> Entries {
     let other = entries.iter().filter(|(row, col, _)| row != col).map(|&(row, col, value)| (col, row, value));
     entries.iter().copied().chain(other).collect()
-}
-
-fn dense(n: usize, entries: &[(usize, usize, f64)]) -> Vec<Vec<f64>> {
-    let mut out = vec![vec![0.0; n]; n];
-    for &(row, col, value) in entries {
-        out[row][col] += value;
-    }
-    out
 }
 
 fn factored(matrix: &Csc) -> Ldl {
@@ -61,29 +42,11 @@ fn assert_close(got: &[f64], want: &[f64], tolerance: f64) {
     }
 }
 
-/// Inverse by Gauss and Jordan with exchange of rows.
-fn dense_inverse(mut a: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
-    let n = a.len();
-    let mut inverse: Vec<Vec<f64>> =
-        (0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect()).collect();
-    for k in 0..n {
-        let best = (k..n).max_by(|&i, &j| a[i][k].abs().total_cmp(&a[j][k].abs())).unwrap();
-        a.swap(k, best);
-        inverse.swap(k, best);
-        let pivot = a[k][k];
-        for j in 0..n {
-            a[k][j] /= pivot;
-            inverse[k][j] /= pivot;
-        }
-        for i in (0..n).filter(|&i| i != k) {
-            let factor = a[i][k];
-            for j in 0..n {
-                a[i][j] -= factor * a[k][j];
-                inverse[i][j] -= factor * inverse[k][j];
-            }
-        }
-    }
-    inverse
+/// Inverse, a column for each unit vector.
+fn dense_inverse(a: &Dense) -> Dense {
+    let unit = |at: usize| (0..a.len()).map(|i| f64::from(u8::from(i == at))).collect();
+    let columns = (0..a.len()).map(|at| dense_solve(a.clone(), unit(at)).unwrap()).collect();
+    transposed(&columns)
 }
 
 /// The first `split` rows are positive definite, the others negative definite, whatever couples them: quasi-definite.
@@ -116,10 +79,10 @@ fn quasi_definite() -> impl Strategy<Value = (usize, usize, Entries)> {
 proptest! {
     #[test]
     fn quasi_definite_matrices_agree_with_dense_elimination((n, split, entries) in quasi_definite()) {
-        let matrix = sparse(n, &entries);
+        let matrix = Csc::square(n, &entries);
         let mut ldl = factored(&matrix);
         prop_assert_eq!(ldl.inertia(), Some(Inertia { positive: split, negative: n - split }));
-        let inverse = dense_inverse(dense(n, &entries));
+        let inverse = dense_inverse(&dense(&matrix));
         // Three right-hand sides more than there are lanes: a full and a part pass.
         let count = LANES + 3;
         let mut many: Vec<f64> = (0..n * count).map(|at| ((at * 7 + 3) % 11) as f64 - 5.0).collect();
@@ -154,7 +117,7 @@ proptest! {
 
     #[test]
     fn the_pattern_is_that_of_elimination((n, _, entries) in quasi_definite()) {
-        let matrix = sparse(n, &entries);
+        let matrix = Csc::square(n, &entries);
         let pattern = LdlPattern::analyse(&matrix).unwrap();
         let order = pattern.elimination_order();
         let mut filled = vec![vec![false; n]; n];
@@ -183,7 +146,7 @@ proptest! {
         let mut x: Vec<Vec<f64>> = [&entries, &upper, &misleading]
             .iter()
             .map(|entries| {
-                let matrix = sparse(n, entries);
+                let matrix = Csc::square(n, entries);
                 let mut x = vec![1.0; n];
                 let mut ldl = factored(&matrix);
                 ldl.solve_refined(&matrix, &vec![1.0; n], &mut x, 1);
@@ -201,7 +164,7 @@ proptest! {
     fn any_values_factor_or_are_refused(values in proptest::collection::vec(any::<f64>(), 9)) {
         let places = [(0, 0), (1, 1), (2, 2), (3, 3), (0, 1), (1, 2), (2, 3), (0, 3), (0, 2)];
         let entries: Entries = places.iter().zip(&values).map(|(&(row, col), &value)| (row, col, value)).collect();
-        let matrix = sparse(4, &entries);
+        let matrix = Csc::square(4, &entries);
         let mut ldl = Ldl::new(Arc::new(LdlPattern::analyse(&matrix).unwrap()));
         let outcome = ldl.factor(&matrix, &PivotRule::default());
         let mut x = vec![1.0; 4];
@@ -221,7 +184,7 @@ fn ring(n: usize, ground: f64) -> Csc {
         let g = 1.0 + from as f64;
         entries.extend([(from, from, g), (to, to, g), (from.min(to), from.max(to), -g)]);
     }
-    sparse(n, &mirrored(&entries))
+    Csc::square(n, &mirrored(&entries))
 }
 
 #[test]
@@ -279,7 +242,7 @@ fn a_replaced_pivot_is_reported() {
             entries.extend([(row, col, value), (row + 6, col + 6, value)]);
         }
     }
-    let matrix = sparse(12, &entries);
+    let matrix = Csc::square(12, &entries);
     let mut ldl = Ldl::new(Arc::new(LdlPattern::analyse(&matrix).unwrap()));
     let rule = PivotRule { weak: OnWeak::Replace { share: 0.5 }, ..PivotRule::default() };
     ldl.factor(&matrix, &rule).unwrap();
@@ -317,13 +280,13 @@ fn a_replaced_pivot_is_reported() {
 #[test]
 fn an_empty_row_and_a_missing_diagonal() {
     // Row 2 is empty; rows 0 and 1 have no diagonal: indefinite, without a pivot on this order.
-    let matrix = sparse(3, &[(0, 1, 1.0)]);
+    let matrix = Csc::square(3, &[(0, 1, 1.0)]);
     let mut ldl = Ldl::new(Arc::new(LdlPattern::analyse(&matrix).unwrap()));
     assert!(matches!(ldl.factor(&matrix, &PivotRule::default()), Err(LdlError::Weak(_))));
     let rule = PivotRule { tolerance: 1e-12, weak: OnWeak::Replace { share: 1.0 } };
     ldl.factor(&matrix, &rule).unwrap();
     assert_eq!(ldl.weak_pivots().len(), 2);
-    let none = sparse(0, &[]);
+    let none = Csc::square(0, &[]);
     let mut ldl = factored(&none);
     ldl.solve(&mut []);
     ldl.solve_many(&mut []);
@@ -351,7 +314,8 @@ fn what_does_not_fit_is_refused() {
 #[test]
 fn refinement_makes_up_for_a_bad_order() {
     // A pivot of 1e-9 beside entries of 1 costs nine figures; two steps bring them back.
-    let matrix = sparse(3, &mirrored(&[(0, 0, 1e-9), (0, 1, 1.0), (0, 2, 0.5), (1, 1, 1.0), (2, 2, 2.0)]));
+    let matrix =
+        Csc::square(3, &mirrored(&[(0, 0, 1e-9), (0, 1, 1.0), (0, 2, 0.5), (1, 1, 1.0), (2, 2, 2.0)]));
     let pattern = LdlPattern::with_order(&matrix, vec![0, 1, 2]).unwrap();
     let mut ldl = Ldl::new(Arc::new(pattern));
     ldl.factor(&matrix, &PivotRule::default()).unwrap();
@@ -382,7 +346,7 @@ fn lapack_finds_the_same() {
             }
         }
         let n = b.len();
-        let matrix = sparse(n, &entries);
+        let matrix = Csc::square(n, &entries);
         let mut ldl = factored(&matrix);
         let (positive, negative) = (signs[0] as usize, signs[1] as usize);
         assert_eq!(ldl.inertia(), Some(Inertia { positive, negative }), "{name}");
