@@ -5,28 +5,9 @@
 
 mod case_file;
 
-use case_file::{Case, read};
-use powerflow::{Options, Outcome, QLimit, Reason, Solution, Solver, Start, solve};
+use case_file::{close, read};
+use powerflow::{Options, Outcome, QLimit, Reason, Solver, Start, solve};
 use topology::calc::{BusIdx, BusKind, Grid, IslandIdx};
-
-const AGREE: f64 = 1e-8;
-
-fn close(got: f64, want: f64, what: &str, at: usize) {
-    assert!((got - want).abs() <= AGREE, "{what} {at}: got {got}, want {want}");
-}
-
-fn assert_agrees(case: &Case, solution: &Solution) {
-    for at in 0..case.vm_pu.len() {
-        close(solution.voltages.vm_pu[at], case.vm_pu[at], "vm", at);
-        close(solution.voltages.va_rad[at], case.va_rad[at], "va", at);
-    }
-    for (at, (got, want)) in solution.flows.iter().zip(&case.flows).enumerate() {
-        close(got.p_from_pu, want.p_from_pu, "p_from", at);
-        close(got.q_from_pu, want.q_from_pu, "q_from", at);
-        close(got.p_to_pu, want.p_to_pu, "p_to", at);
-        close(got.q_to_pu, want.q_to_pu, "q_to", at);
-    }
-}
 
 fn options(start: Start) -> Options {
     Options { tolerance_pu: 1e-10, start, ..Options::default() }
@@ -42,7 +23,7 @@ fn agrees_with_pypower() {
         };
         assert!(iterations <= most_iterations, "{name} {start:?}: {iterations} iterations");
         assert!(mismatch_pu <= 1e-10);
-        assert_agrees(&case, &solution);
+        case.assert_agrees(name, &solution.voltages, &solution.flows);
         let slack = case.grid.buses.iter().position(|bus| bus.kind == BusKind::Slack).unwrap();
         let [p, q] = case.slack_injection_pu.unwrap();
         close(solution.p_injection_pu[slack], p, "slack p", slack);
@@ -69,7 +50,7 @@ fn reactive_limits_agree_with_pandapower() {
         assert!(free.converged() && free.limited.is_empty());
         let solution = solve(&case.grid, &Options { enforce_q_limits: true, ..options(Start::Flat) });
         assert!(solution.converged(), "{name}: {:?}", solution.islands);
-        assert_agrees(&case, &solution);
+        case.assert_agrees(name, &solution.voltages, &solution.flows);
         assert!(!solution.limited.is_empty(), "{name}: the case shows nothing");
         for &(bus, limit) in &solution.limited {
             let data = &case.grid.buses[bus.at()];

@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use topology::calc::{Branch, BranchFlow, Bus, BusIdx, BusKind, Grid, IslandIdx};
+use topology::calc::{Branch, BranchFlow, Bus, BusIdx, BusKind, Grid, IslandIdx, Voltages};
+
+/// How far a result may be from the foreign one, in per unit and radians.
+pub(crate) const AGREE: f64 = 1e-8;
 
 /// Input and foreign result.
 pub(crate) struct Case {
@@ -14,6 +17,28 @@ pub(crate) struct Case {
     pub(crate) slack_injection_pu: Option<[f64; 2]>,
     /// Lines that are not for this reader.
     pub(crate) rest: Vec<String>,
+}
+
+pub(crate) fn close(got: f64, want: f64, what: &str, at: usize) {
+    assert!((got - want).abs() <= AGREE, "{what} {at}: got {got}, want {want}");
+}
+
+impl Case {
+    /// The foreign result, everywhere.
+    pub(crate) fn assert_agrees(&self, name: &str, voltages: &Voltages, flows: &[BranchFlow]) {
+        let close =
+            |got: f64, want: f64, what: &str, at: usize| close(got, want, &format!("{name}: {what}"), at);
+        for at in 0..self.vm_pu.len() {
+            close(voltages.vm_pu[at], self.vm_pu[at], "vm", at);
+            close(voltages.va_rad[at], self.va_rad[at], "va", at);
+        }
+        for (at, (got, want)) in flows.iter().zip(&self.flows).enumerate() {
+            close(got.p_from_pu, want.p_from_pu, "p_from", at);
+            close(got.q_from_pu, want.q_from_pu, "q_from", at);
+            close(got.p_to_pu, want.p_to_pu, "p_to", at);
+            close(got.q_to_pu, want.q_to_pu, "q_to", at);
+        }
+    }
 }
 
 /// Reads a file of the `tests/cases` folder of the crate under test.
