@@ -33,7 +33,7 @@ struct State {
 impl State {
     fn usual(object: &Object, kw: f64) -> Self {
         Self {
-            bus: Text { text: format!("{}_1", object.name), place: object.place.clone() },
+            bus: object.own_bus(1),
             phases: 3,
             delta: false,
             kv: 12.47,

@@ -43,7 +43,7 @@ struct State {
 impl Converter<'_> {
     pub(super) fn load(&mut self, object: &Object) -> Result<(), DssError> {
         let mut state = State {
-            bus: Text { text: format!("{}_1", object.name), place: object.place.clone() },
+            bus: object.own_bus(1),
             phases: 3,
             delta: false,
             kv: 12.47,

@@ -183,6 +183,13 @@ struct Text {
     place: Place,
 }
 
+impl Object {
+    /// The bus of a terminal, counted from 1, for which the script names none.
+    fn own_bus(&self, terminal: usize) -> Text {
+        Text { text: format!("{}_{terminal}", self.name), place: self.place.clone() }
+    }
+}
+
 impl Assignment {
     fn text(&self) -> Text {
         Text { text: self.value.clone(), place: self.place.clone() }

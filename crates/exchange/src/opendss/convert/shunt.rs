@@ -50,7 +50,7 @@ enum Given {
 impl Converter<'_> {
     pub(super) fn capacitor(&mut self, object: &Object) -> Result<(), DssError> {
         let mut state = Capacitor {
-            bus1: Text { text: format!("{}_1", object.name), place: object.place.clone() },
+            bus1: object.own_bus(1),
             bus2: None,
             phases: 3,
             delta: false,
@@ -107,7 +107,7 @@ impl Converter<'_> {
 
     pub(super) fn reactor(&mut self, object: &Object) -> Result<(), DssError> {
         let mut state = Reactor {
-            bus1: Text { text: format!("{}_1", object.name), place: object.place.clone() },
+            bus1: object.own_bus(1),
             bus2: None,
             phases: 3,
             delta: false,

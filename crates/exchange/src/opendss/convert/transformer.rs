@@ -237,7 +237,7 @@ impl Converter<'_> {
         for (at, winding) in state.windings.iter().enumerate() {
             let mut bus = winding.bus.clone();
             if bus.text.is_empty() {
-                bus = Text { text: format!("{}_{}", object.name, at + 1), place: object.place.clone() };
+                bus = object.own_bus(at + 1);
             }
             ends.push(PowerTransformerEnd {
                 terminal: self.terminal(&bus, phases, phases + 1)?,
