@@ -252,12 +252,15 @@ impl PhaseSolver {
                 return true;
             }
             if since >= LINEARISE_AFTER && self.state.rho() > SLOW {
-                self.usable = self.system.linearise(grid, &self.state.v);
-                if self.usable.is_err() {
-                    return false;
-                }
-                self.state.restart();
                 since = 0;
+                match self.system.linearise(grid, &self.state.v) {
+                    Ok(true) => self.state.restart(),
+                    Ok(false) => {}
+                    Err(unusable) => {
+                        self.usable = Err(unusable);
+                        return false;
+                    }
+                }
             }
         }
         false

@@ -3,6 +3,9 @@
 use sparse::complex::{Complex, Ldl, SymmetricMatrix, SymmetricPattern, Unusable};
 use topology::phases::{GROUND, PhaseGrid};
 
+/// Share of the loads whose linear part has to have changed before the matrix takes it over.
+const WORTH_LINEARISING: f64 = 0.05;
+
 /// Marks a node that no source feeds.
 pub(super) const NOT_FED: u32 = u32::MAX;
 
@@ -164,12 +167,21 @@ impl System {
     }
 
     /// Takes the linear part of loads at present voltages, ground behind the last, into the matrix: at nominal voltage
-    /// a load that has become an impedance still is power.
-    pub(super) fn linearise(&mut self, grid: &PhaseGrid, v: &[Complex]) -> Result<(), Unusable> {
-        for ((linear, branch), rows) in self.linear.iter_mut().zip(&grid.branches).zip(&self.rows) {
-            *linear = branch.derivatives(v[rows.from as usize] - v[rows.to as usize]).0;
+    /// a load that has become an impedance still is power. Returns whether that changed much.
+    pub(super) fn linearise(&mut self, grid: &PhaseGrid, v: &[Complex]) -> Result<bool, Unusable> {
+        let (mut changed, mut all) = (0.0, 0.0);
+        let at = |rows: &Rows| v[rows.from as usize] - v[rows.to as usize];
+        for ((linear, branch), rows) in self.linear.iter().zip(&grid.branches).zip(&self.rows) {
+            changed += (branch.derivatives(at(rows)).0 - *linear).abs();
+            all += branch.nominal_s.abs();
         }
-        self.factor(grid)
+        if changed <= WORTH_LINEARISING * all {
+            return Ok(false);
+        }
+        for ((linear, branch), rows) in self.linear.iter_mut().zip(&grid.branches).zip(&self.rows) {
+            *linear = branch.derivatives(at(rows)).0;
+        }
+        self.factor(grid).map(|()| true)
     }
 
     fn fill(&mut self, grid: &PhaseGrid) {
