@@ -305,7 +305,7 @@ impl PhaseSolver {
             if change.is_finite() && fixed_point::is_rounding(&self.system, &mut self.state, &self.residual) {
                 return true;
             }
-            if !(change < before) {
+            if change >= before {
                 return false;
             }
             before = change;

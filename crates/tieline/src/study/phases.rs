@@ -266,8 +266,10 @@ impl Found<'_> {
 
     /// Power that each phase of loads and converters draws, in watt and var.
     fn each_branch(&self, mut take: impl FnMut(Owner, f64, f64)) {
-        let voltage =
-            |node: u32| (node != GROUND).then(|| self.solution.v[node as usize]).unwrap_or_default();
+        let voltage = |node: u32| match node {
+            GROUND => Default::default(),
+            node => self.solution.v[node as usize],
+        };
         for branch in &self.grid.branches {
             let across = voltage(branch.from) - voltage(branch.to);
             let power = across * branch.current(across).conj();

@@ -166,19 +166,7 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
     for loss in &network.losses {
         args.output.note(&loss.to_string());
     }
-    let start = match args.start {
-        Begin::Flat => Start::Flat,
-        Begin::Case => Start::FromGrid,
-        Begin::Dc => Start::Dc,
-    };
-    let options = Options {
-        tolerance_pu: args.tolerance,
-        max_iterations: args.max_iterations.unwrap_or(args.method.most_iterations()),
-        enforce_q_limits: args.enforce_q_limits,
-        start,
-        method: args.method.method(),
-        rescue: !args.plain,
-    };
+    let options = options(args);
     if let Some(profiles) = &args.series.profiles {
         return series::run(&args.series, (&network, profiles), options, &args.output);
     }
@@ -216,6 +204,23 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
         0
     };
     Ok(ExitCode::from(code))
+}
+
+/// What the options of the command line mean to the solver.
+fn options(args: &PowerflowArgs) -> Options {
+    let start = match args.start {
+        Begin::Flat => Start::Flat,
+        Begin::Case => Start::FromGrid,
+        Begin::Dc => Start::Dc,
+    };
+    Options {
+        tolerance_pu: args.tolerance,
+        max_iterations: args.max_iterations.unwrap_or(args.method.most_iterations()),
+        enforce_q_limits: args.enforce_q_limits,
+        start,
+        method: args.method.method(),
+        rescue: !args.plain,
+    }
 }
 
 /// The study of an OpenDSS script.
