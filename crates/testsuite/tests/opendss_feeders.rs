@@ -267,7 +267,7 @@ fn newton_solves_what_the_fixed_point_does_not() {
     // Near the largest power of the line: by hand, P = V²/(4R) for a resistive line and load at unity power factor.
     let text = "new circuit.x basekv=1 phases=1 bus1=a r1=1e-9 x1=1e-9\n\
                 new line.l phases=1 bus1=a bus2=b r1=1 x1=0 r0=1 x0=0 c1=0 c0=0 length=1\n\
-                new load.p phases=1 bus1=b kv=1 kw=249.9 pf=1 vminpu=0 vlowpu=0";
+                new load.p phases=1 bus1=b kv=1 kw=249.9999 pf=1 vminpu=0 vlowpu=0";
     let (study, _) = opendss::read("x.dss", &mut |_| Ok(text.as_bytes().to_vec())).unwrap();
     let grid = build(&study.network).unwrap();
     let solve = |method| {
@@ -277,7 +277,24 @@ fn newton_solves_what_the_fixed_point_does_not() {
     assert!(!solve(Method::FixedPoint).solved());
     let solution = solve(Method::Automatic);
     assert!(solution.solved(), "{:?}", solution.outcomes);
-    let expected = 500.0 + (250_000.0_f64 - 249_900.0).sqrt();
+    let expected = 500.0 + (250_000.0_f64 - 249_999.9).sqrt();
     let node = grid.node(1, 1).unwrap() as usize;
     assert!((solution.v[node].abs() - expected).abs() < 1e-4, "{}", solution.v[node]);
+}
+
+/// A series capacitor as large as the reactance of its line: the node between them has no admittance of its own. By
+/// hand: the load sees the resistances alone, `V² - V + P·R = 0` per unit of 1 kV and 1 MW.
+#[test]
+fn resonance_of_a_series_capacitor_is_solved_with_pivots() {
+    let text = "new circuit.x basekv=1 phases=1 bus1=a r1=0.1 x1=0\n\
+                new line.l phases=1 bus1=a bus2=b r1=0 x1=1 c1=0 c0=0 length=1\n\
+                new reactor.c phases=1 bus1=b bus2=c r=0 x=-1\n\
+                new load.p phases=1 bus1=c kv=1 kw=500 pf=1 vminpu=0 vlowpu=0";
+    let (study, _) = opendss::read("x.dss", &mut |_| Ok(text.as_bytes().to_vec())).unwrap();
+    let grid = build(&study.network).unwrap();
+    let solution = PhaseSolver::new(&grid).solve(&grid, &PhaseOptions::default(), PhaseStart::NoLoad);
+    assert!(solution.solved(), "{:?}", solution.outcomes);
+    let expected = 500.0 * (1.0 + (1.0_f64 - 4.0 * 0.1 * 0.5).sqrt());
+    let node = grid.node(2, 1).unwrap() as usize;
+    assert!((solution.v[node] - Complex::new(expected, 0.0)).abs() < 1e-5, "{}", solution.v[node]);
 }

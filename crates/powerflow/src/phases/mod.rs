@@ -21,6 +21,7 @@
 //! A solution counts when no voltage changed by more than the tolerance, per unit of its nominal voltage, and a last
 //! step in residual form has confirmed it, which also removes the rounding of stiff parts. What is not solved is NaN.
 //!
+//! - `pivoting`: the way around factors that do not serve.
 //! - `system`: numbers and order of the unknowns, `Y'` on a fixed pattern. `fixed_point`, `newton`: the methods.
 //! - [`PhaseSolver`]: all of it, with its memory. [`solve_controlled`]: with taps and capacitors that move.
 //! - `flows`: currents and powers of equipment.
@@ -30,6 +31,7 @@ mod control;
 mod fixed_point;
 mod flows;
 mod newton;
+mod pivoting;
 mod solver;
 mod system;
 

@@ -5,6 +5,7 @@ use topology::phases::PhaseGrid;
 
 use super::fixed_point::{self, State, worse};
 use super::newton::{self, Newton, Step};
+use super::pivoting;
 use super::system::{NOT_FED, System};
 
 /// Iterations with one linear part of the loads, at least, before it is taken anew.
@@ -167,11 +168,11 @@ impl PhaseSolver {
     pub fn run(&mut self, grid: &PhaseGrid, options: &PhaseOptions, start: PhaseStart) -> bool {
         self.iterations = 0;
         self.settled = false;
-        self.floating = self.usable.is_err();
-        if self.floating {
+        if self.usable.is_err() {
             self.started = false;
-            return false;
+            return self.run_with_pivots(grid, options);
         }
+        self.floating = false;
         if start == PhaseStart::NoLoad || !self.started {
             self.start();
         }
@@ -187,6 +188,16 @@ impl PhaseSolver {
             self.settle_others(grid, options);
         }
         self.started = self.settled;
+        self.settled
+    }
+
+    /// Newton alone, with pivots searched.
+    fn run_with_pivots(&mut self, grid: &PhaseGrid, options: &PhaseOptions) -> bool {
+        self.floating = !pivoting::start(&self.system, &mut self.state.v);
+        if !self.floating && options.method != Method::FixedPoint {
+            self.base_on_no_load();
+            self.settled = self.newton(grid, options);
+        }
         self.settled
     }
 
@@ -217,11 +228,16 @@ impl PhaseSolver {
         self.system.ldl.fill()
     }
 
-    /// Voltages without load: the currents of the sources alone. Bases that nobody gave follow from them.
+    /// Voltages without load: the currents of the sources alone.
     fn start(&mut self) {
         let n = self.system.size();
         self.state.v[..n].copy_from_slice(&self.system.injected);
         self.system.ldl.solve(&mut self.state.v[..n]);
+        self.base_on_no_load();
+    }
+
+    /// Nominal voltages that nobody gave are those without load.
+    fn base_on_no_load(&mut self) {
         for (inverse, v) in self.system.inverse_base.iter_mut().zip(&self.state.v) {
             if !inverse.is_finite() {
                 let magnitude = v.abs();
@@ -290,7 +306,7 @@ impl PhaseSolver {
             }
         }
         self.newton = Some(method);
-        settled || self.confirm(grid, options)
+        settled || (self.usable.is_ok() && self.confirm(grid, options))
     }
 
     fn confirm(&mut self, grid: &PhaseGrid, options: &PhaseOptions) -> bool {
@@ -320,7 +336,9 @@ impl PhaseSolver {
         // What a next step would change.
         let n = system.size();
         self.state.next[..n].copy_from_slice(&self.residual[..n]);
-        system.ldl.solve(&mut self.state.next[..n]);
+        if self.usable.is_ok() {
+            system.ldl.solve(&mut self.state.next[..n]);
+        }
         let mut worst = vec![(NOT_FED, 0.0_f64); system.islands as usize];
         let mut moved = worst.clone();
         for row in 0..system.size() {
@@ -361,7 +379,8 @@ impl PhaseSolver {
                 change_pu: f64::NAN,
             };
         }
-        if (self.settled || moved.1 <= options.tolerance_pu) && worst.1.is_finite() {
+        let at_rest = self.usable.is_ok() && moved.1 <= options.tolerance_pu;
+        if (self.settled || at_rest) && worst.1.is_finite() {
             return PhaseOutcome::Solved { iterations, worst: worst.0, mismatch_va: worst.1 };
         }
         PhaseOutcome::Stopped {
