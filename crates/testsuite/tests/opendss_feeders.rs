@@ -265,8 +265,8 @@ fn what_is_not_solved_is_nan_and_says_where() {
 #[test]
 fn newton_solves_what_the_fixed_point_does_not() {
     // Near the largest power of the line: by hand, P = V²/(4R) for a resistive line and load at unity power factor.
-    let text = "new circuit.x basekv=1 phases=1 bus1=a r1=1e-9 x1=1e-9\n\
-                new line.l phases=1 bus1=a bus2=b r1=1 x1=0 r0=1 x0=0 c1=0 c0=0 length=1\n\
+    let text = "new circuit.x basekv=1 phases=1 bus1=a r1=0.5 x1=0\n\
+                new line.l phases=1 bus1=a bus2=b r1=0.5 x1=0 c1=0 c0=0 length=1\n\
                 new load.p phases=1 bus1=b kv=1 kw=249.9999 pf=1 vminpu=0 vlowpu=0";
     let (study, _) = opendss::read("x.dss", &mut |_| Ok(text.as_bytes().to_vec())).unwrap();
     let grid = build(&study.network).unwrap();
