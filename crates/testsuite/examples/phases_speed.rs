@@ -5,6 +5,8 @@
 //! `wall` are medians; `cpu` is the mean of the process's time on a processor, which others on the machine do not
 //! lengthen as much (Linux; zero elsewhere).
 
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
+
 use std::path::Path;
 use std::time::Instant;
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use exchange::opendss::{self, DssStudy};
 use powerflow::phases::{
-    ControlOutcome, EndFlow, PhaseOptions, PhaseOutcome, PhaseReason, PhaseSolution, PhaseSolver, PhaseStart,
-    element_flow, source_power,
+    ControlOutcome, EndFlow, Method, PhaseOptions, PhaseOutcome, PhaseReason, PhaseSolution, PhaseSolver,
+    PhaseStart, element_flow, source_power,
 };
 use serde_json::json;
 use topology::phases::{ElementKind, GROUND, Owner, PhaseGrid};
@@ -20,6 +20,8 @@ use crate::files;
 pub(super) struct Wanted {
     pub(super) tolerance: f64,
     pub(super) max_iterations: u32,
+    /// Whether Newton's method is not to take over.
+    pub(super) fixed_point: bool,
     /// Whether taps and capacitors stay.
     pub(super) no_controls: bool,
 }
@@ -45,7 +47,7 @@ pub(super) fn run(
     let options = PhaseOptions {
         tolerance_pu: wanted.tolerance,
         max_iterations: wanted.max_iterations as usize,
-        ..PhaseOptions::default()
+        method: if wanted.fixed_point { Method::FixedPoint } else { Method::Automatic },
     };
     let mut solver = PhaseSolver::new(&grid);
     let rounds = if wanted.no_controls || study.controls_off { 0 } else { study.max_control_rounds };

@@ -225,14 +225,27 @@ fn options(args: &PowerflowArgs) -> Options {
 
 /// The study of an OpenDSS script.
 fn script(args: &PowerflowArgs, kind: Kind) -> anyhow::Result<ExitCode> {
-    let balanced = args.enforce_q_limits || args.breakers || args.start != Begin::Case;
+    let balanced = args.enforce_q_limits
+        || args.breakers
+        || args.start != Begin::Case
+        || args.slack_share != SlackShare::Reference
+        || kind == Kind::DcLine;
     anyhow::ensure!(
         !balanced,
-        "--enforce-q-limits, --breakers and --start are for MATPOWER cases (leave them out)"
+        "--enforce-q-limits, --breakers, --start, --slack-share and dc lines are for MATPOWER cases (leave them out)"
     );
+    let fixed_point = match args.method {
+        By::Newton => args.plain,
+        By::FixedPoint => true,
+        By::Current | By::Decoupled | By::DecoupledBx | By::Dc => anyhow::bail!(
+            "an OpenDSS script is solved by the fixed point, and by Newton where that does not settle \
+             (give --method fixed-point, or none)"
+        ),
+    };
     let wanted = phases::Wanted {
         tolerance: args.tolerance,
         max_iterations: args.max_iterations.unwrap_or(100),
+        fixed_point,
         no_controls: args.no_controls,
     };
     phases::run(&args.file, &wanted, &args.output, kind.table())
