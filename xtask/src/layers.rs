@@ -13,14 +13,16 @@ const DOMAIN_EDGES: &[(&str, &str)] = &[
     ("opf", "powerflow"),
     ("opf", "fault"),
     ("opf", "estimation"),
+    ("contingency", "topology"),
     ("contingency", "powerflow"),
     ("contingency", "fault"),
     ("contingency", "estimation"),
     ("scada", "security"),
 ];
 
-/// Edges inside layer 2a that only tests may have: the truth for a measurement set is a solved power flow.
-const DOMAIN_TEST_EDGES: &[(&str, &str)] = &[("estimation", "powerflow")];
+/// Edges inside layer 2a that only tests may have: the truth for a measurement set is a solved power flow, and
+/// foreign cases are read from files.
+const DOMAIN_TEST_EDGES: &[(&str, &str)] = &[("estimation", "powerflow"), ("contingency", "exchange")];
 
 /// The one crate of layer 3 that the others of layer 3 may use: the list of protocols and applications.
 const CATALOG: &str = "catalog";

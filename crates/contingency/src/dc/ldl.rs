@@ -1,0 +1,379 @@
+//! `L D Lᵀ` of a symmetric matrix on a fixed order, with solves for right-hand sides that are nearly empty and for
+//! eight of them side by side.
+//!
+//! Up-looking factorisation after T. A. Davis, "Algorithm 849: A concise sparse Cholesky factorization package",
+//! ACM TOMS 31(4), 2005. Row `k` of `L` has its entries where the elimination tree is climbed from the entries of
+//! column `k` of `A`:
+//!
+//! ```text
+//! parent(j) = min { i > j : L(i,j) ≠ 0 }
+//! L z = r     visits only the ancestors of the entries of r          (path, O(depth))
+//! x(k) = z(k)/d(k) - Σ L(i,k) x(i)   over the column k, k descending  (back, O(fill) per lane, no scatter)
+//! ```
+//!
+//! Pivots are not searched: `B` of the DC model is symmetric, and definite as long as reactances are positive. A
+//! growth check against a solve whose answer is known refuses matrices on which that fails.
+
+use sparse::{Csc, minimum_degree};
+
+/// Right-hand sides that are solved side by side.
+pub(crate) const LANES: usize = 8;
+
+/// One figure of every lane.
+pub(crate) type Lane = [f64; LANES];
+
+/// Relative backward error above which a factorisation is not used.
+const LARGEST_ERROR: f64 = 1e-9;
+const NONE: u32 = u32::MAX;
+
+/// Factors; rows count in the order of elimination.
+#[derive(Clone, Debug)]
+pub(crate) struct Ldl {
+    /// Place in the order by row of the matrix.
+    place: Vec<u32>,
+    parent: Vec<u32>,
+    start: Vec<u32>,
+    rows: Vec<u32>,
+    values: Vec<f64>,
+    inverse_pivot: Vec<f64>,
+}
+
+/// A right-hand side after the forward solve: places, ascending, with `z`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Path {
+    pub(crate) places: Vec<u32>,
+    pub(crate) z: Vec<f64>,
+}
+
+/// Right-hand sides of a block, then its solutions, by place. One more place, which stays zero, stands for the
+/// references.
+#[derive(Clone, Debug)]
+pub(crate) struct Lanes {
+    pub(crate) x: Vec<Lane>,
+    touched: Vec<bool>,
+    list: Vec<u32>,
+}
+
+impl Lanes {
+    pub(crate) fn new(size: usize) -> Self {
+        Self { x: vec![[0.0; LANES]; size + 1], touched: vec![false; size], list: Vec::new() }
+    }
+}
+
+/// Work space of forward solves.
+#[derive(Clone, Debug)]
+pub(crate) struct Forward {
+    z: Vec<f64>,
+    seen: Vec<bool>,
+}
+
+impl Forward {
+    pub(crate) fn new(size: usize) -> Self {
+        Self { z: vec![0.0; size], seen: vec![false; size] }
+    }
+}
+
+impl Ldl {
+    /// Factorises; `None` when a pivot vanishes or the factors do not reproduce a known solution. The matrix
+    /// holds both triangles.
+    pub(crate) fn new(matrix: &Csc) -> Option<Self> {
+        let mut factor = Self::analyse(matrix)?;
+        factor.factorise(matrix)?;
+        (factor.error(matrix) <= LARGEST_ERROR).then_some(factor)
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.place.len()
+    }
+
+    /// Entries of the strict factor.
+    pub(crate) fn fill(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn place(&self, row: usize) -> u32 {
+        self.place[row]
+    }
+
+    /// Tree and pattern.
+    fn analyse(matrix: &Csc) -> Option<Self> {
+        let n = matrix.cols();
+        let order = minimum_degree(matrix);
+        let mut place = vec![0_u32; n];
+        for (at, &row) in (0_u32..).zip(&order) {
+            place[row] = at;
+        }
+        let (mut parent, mut flag) = (vec![NONE; n], vec![NONE; n]);
+        let mut count = vec![0_u32; n];
+        for (k, &col) in (0_u32..).zip(&order) {
+            flag[k as usize] = k;
+            for (row, _) in matrix.column(col) {
+                let mut i = place[row];
+                while i < k && flag[i as usize] != k {
+                    if parent[i as usize] == NONE {
+                        parent[i as usize] = k;
+                    }
+                    count[i as usize] += 1;
+                    flag[i as usize] = k;
+                    i = parent[i as usize];
+                }
+            }
+        }
+        let mut start = vec![0_u32; n + 1];
+        for k in 0..n {
+            start[k + 1] = start[k].checked_add(count[k])?;
+        }
+        let fill = start[n] as usize;
+        let (rows, values) = (vec![0; fill], vec![0.0; fill]);
+        Some(Self { place, parent, start, rows, values, inverse_pivot: vec![0.0; n] })
+    }
+
+    fn factorise(&mut self, matrix: &Csc) -> Option<()> {
+        let n = self.size();
+        let mut order = vec![0_usize; n];
+        for (row, &at) in self.place.iter().enumerate() {
+            order[at as usize] = row;
+        }
+        let mut next: Vec<u32> = self.start[..n].to_vec();
+        let (mut y, mut flag) = (vec![0.0; n], vec![NONE; n]);
+        let (mut pattern, mut climb) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        for (k, &col) in (0_u32..).zip(&order) {
+            pattern.clear();
+            flag[k as usize] = k;
+            for (row, value) in matrix.column(col) {
+                let mut i = self.place[row];
+                if i > k {
+                    continue;
+                }
+                y[i as usize] += value;
+                climb.clear();
+                while flag[i as usize] != k {
+                    climb.push(i);
+                    flag[i as usize] = k;
+                    i = self.parent[i as usize];
+                }
+                pattern.extend(climb.iter().rev().copied());
+            }
+            // A later climb ends in an earlier one: ascending places are a topological order of all.
+            pattern.sort_unstable();
+            let mut pivot = std::mem::take(&mut y[k as usize]);
+            for &i in &pattern {
+                let i = i as usize;
+                let y_i = std::mem::take(&mut y[i]);
+                let (from, to) = (self.start[i] as usize, next[i] as usize);
+                for (&row, &value) in self.rows[from..to].iter().zip(&self.values[from..to]) {
+                    y[row as usize] -= value * y_i;
+                }
+                let l = y_i * self.inverse_pivot[i];
+                pivot -= l * y_i;
+                self.rows[to] = k;
+                self.values[to] = l;
+                next[i] += 1;
+            }
+            if pivot == 0.0 || !pivot.is_finite() {
+                return None;
+            }
+            self.inverse_pivot[k as usize] = 1.0 / pivot;
+        }
+        Some(())
+    }
+
+    /// Backward error of `A x = A·1`.
+    fn error(&self, matrix: &Csc) -> f64 {
+        let n = self.size();
+        let mut b = vec![0.0; n];
+        matrix.mul_add(1.0, &vec![1.0; n], &mut b);
+        let mut x = b.clone();
+        self.solve(&mut x);
+        let size = x.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
+        let scale = matrix.max_abs() * size + b.iter().fold(0.0_f64, |max, b| max.max(b.abs()));
+        matrix.mul_add(-1.0, &x, &mut b);
+        let worst =
+            b.iter().fold(0.0_f64, |max, r| if r.is_nan() { f64::INFINITY } else { max.max(r.abs()) });
+        if scale == 0.0 { 0.0 } else { worst / scale }
+    }
+
+    /// `A x = b` in place; rows count in the matrix.
+    pub(crate) fn solve(&self, b: &mut [f64]) {
+        let mut x = vec![0.0; self.size()];
+        for (row, &at) in self.place.iter().enumerate() {
+            x[at as usize] = b[row];
+        }
+        for k in 0..x.len() {
+            let x_k = x[k];
+            for (row, value) in self.column(k) {
+                x[row as usize] -= value * x_k;
+            }
+        }
+        for (x, inverse) in x.iter_mut().zip(&self.inverse_pivot) {
+            *x *= inverse;
+        }
+        self.back(&mut x);
+        for (row, &at) in self.place.iter().enumerate() {
+            b[row] = x[at as usize];
+        }
+    }
+
+    fn column(&self, k: usize) -> impl Iterator<Item = (u32, f64)> + '_ {
+        let range = self.start[k] as usize..self.start[k + 1] as usize;
+        self.rows[range.clone()].iter().copied().zip(self.values[range].iter().copied())
+    }
+
+    fn back(&self, x: &mut [f64]) {
+        for k in (0..self.size()).rev() {
+            let sum: f64 = self.column(k).map(|(row, value)| value * x[row as usize]).sum();
+            x[k] -= sum;
+        }
+    }
+
+    /// `L z = r` for a few entries of `r`, given by place.
+    pub(crate) fn forward(&self, entries: &[(u32, f64)], work: &mut Forward, path: &mut Path) {
+        path.places.clear();
+        path.z.clear();
+        for &(place, value) in entries {
+            work.z[place as usize] += value;
+            let mut at = place;
+            while at != NONE && !work.seen[at as usize] {
+                work.seen[at as usize] = true;
+                path.places.push(at);
+                at = self.parent[at as usize];
+            }
+        }
+        path.places.sort_unstable();
+        for &place in &path.places {
+            let k = place as usize;
+            work.seen[k] = false;
+            let z = std::mem::take(&mut work.z[k]);
+            path.z.push(z);
+            if z != 0.0 {
+                for (row, value) in self.column(k) {
+                    work.z[row as usize] -= value * z;
+                }
+            }
+        }
+    }
+
+    /// `aᵀ A⁻¹ b` from the forward solves of both.
+    pub(crate) fn product(&self, a: &Path, b: &Path) -> f64 {
+        let (mut i, mut j, mut sum) = (0, 0, 0.0);
+        while let (Some(&p), Some(&q)) = (a.places.get(i), b.places.get(j)) {
+            if p == q {
+                sum += a.z[i] * b.z[j] * self.inverse_pivot[p as usize];
+            }
+            i += usize::from(p <= q);
+            j += usize::from(q <= p);
+        }
+        sum
+    }
+
+    /// Adds `D⁻¹ z`, scaled, to one lane.
+    pub(crate) fn put(&self, path: &Path, scale: f64, lane: usize, rhs: &mut Lanes) {
+        for (&place, &z) in path.places.iter().zip(&path.z) {
+            let at = place as usize;
+            if !rhs.touched[at] {
+                rhs.touched[at] = true;
+                rhs.list.push(place);
+                rhs.x[at] = [0.0; LANES];
+            }
+            rhs.x[at][lane] += scale * z * self.inverse_pivot[at];
+        }
+    }
+
+    /// `Lᵀ x = D⁻¹ z` for all lanes; afterwards the right-hand side counts as empty.
+    pub(crate) fn back_lanes(&self, rhs: &mut Lanes) {
+        let x = &mut rhs.x;
+        for k in (0..self.size()).rev() {
+            let range = self.start[k] as usize..self.start[k + 1] as usize;
+            let mut sum = if rhs.touched[k] { x[k] } else { [0.0; LANES] };
+            for (&row, &value) in self.rows[range.clone()].iter().zip(&self.values[range]) {
+                let other = &x[row as usize];
+                for lane in 0..LANES {
+                    sum[lane] -= value * other[lane];
+                }
+            }
+            x[k] = sum;
+        }
+        for place in rhs.list.drain(..) {
+            rhs.touched[place as usize] = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use sparse::{Lu, PatternBuilder};
+
+    /// A grid of `n` × `n` nodes with a little on the diagonal; a negative branch among them.
+    fn matrix(n: usize) -> Csc {
+        let mut builder = PatternBuilder::new(n * n, n * n);
+        let mut entries = Vec::new();
+        let mut branch = |i: usize, j: usize, b: f64| {
+            for (row, col, value) in [(i, i, b), (j, j, b), (i, j, -b), (j, i, -b)] {
+                entries.push((builder.push(row, col), value));
+            }
+        };
+        for i in 0..n {
+            for j in 0..n {
+                let at = i * n + j;
+                if i + 1 < n {
+                    branch(at, at + n, 1.0 + (at % 7) as f64);
+                }
+                if j + 1 < n {
+                    branch(at, at + 1, if at == 2 { -0.3 } else { 2.0 + (at % 3) as f64 });
+                }
+            }
+        }
+        let first = builder.push(0, 0);
+        let (mut matrix, slots) = builder.build();
+        for (entry, value) in entries {
+            matrix.values_mut()[slots[entry]] += value;
+        }
+        matrix.values_mut()[slots[first]] += 5.0;
+        matrix
+    }
+
+    #[test]
+    fn solves_agree_with_lu_in_every_way() {
+        let matrix = matrix(9);
+        let n = matrix.cols();
+        let ldl = Ldl::new(&matrix).unwrap();
+        let mut lu = Lu::new(&matrix);
+        lu.factor(&matrix).unwrap();
+        let (mut forward, mut path) = (Forward::new(n), Path::default());
+        let mut lanes = Lanes::new(n);
+        let mut expected = Vec::new();
+        for lane in 0..LANES {
+            let (i, j) = (lane * 3, 80 - lane * 5);
+            let mut b = vec![0.0; n];
+            b[i] += 1.0;
+            b[j] -= 1.0;
+            let mut dense = b.clone();
+            ldl.solve(&mut dense);
+            ldl.forward(&[(ldl.place(i), 1.0), (ldl.place(j), -1.0)], &mut forward, &mut path);
+            ldl.put(&path, 2.0, lane, &mut lanes);
+            lu.solve(&mut b);
+            let product = ldl.product(&path, &path);
+            assert!((product - (b[i] - b[j])).abs() < 1e-13, "{product}");
+            assert!(b.iter().zip(&dense).all(|(a, b)| (a - b).abs() < 1e-13));
+            expected.push(b);
+        }
+        ldl.back_lanes(&mut lanes);
+        for (lane, expected) in expected.iter().enumerate() {
+            for (row, value) in expected.iter().enumerate() {
+                let got = lanes.x[ldl.place(row) as usize][lane];
+                assert!((got - 2.0 * value).abs() < 1e-13, "{lane} {row} {got} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_singular_matrix_is_refused() {
+        let mut matrix = matrix(3);
+        for value in matrix.values_mut() {
+            *value = 0.0;
+        }
+        assert!(Ldl::new(&matrix).is_none());
+    }
+}
