@@ -5,7 +5,8 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use contingency::{Contingency, DcNetwork, DcSweep, Monitor, Outage, Ratings, Rules, Serial, System, Worst};
+use contingency::{Contingency, DcNetwork, DcSweep, Monitor, Outage, Ratings, Rules, System, Worst};
+use sparse::pool::Inline;
 use topology::calc::BranchIdx;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let begin = Instant::now();
         let sweep = DcSweep::new(&network, &system, &Monitor::default(), Rules::default());
         let (mut worst, mut violations) = (Worst::new(100), 0);
-        sweep.run(&list, &Serial, &mut |finding| {
+        sweep.run(&list, &Inline, &mut |finding| {
             violations += finding.violation_count;
             worst.offer(&finding);
             ControlFlow::Continue(())

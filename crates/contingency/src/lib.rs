@@ -4,18 +4,18 @@
 //!   [`remainder`]: the model that it leaves.
 //! - [`DcNetwork`]: the linear model and its PTDF, LODF, OTDF. [`DcSweep`]: every outage in lanes of eight.
 //! - [`Finding`]: what is said about a contingency; [`Worst`]: the worst of many.
-//! - [`Pool`]: workers that the caller passes in.
+//!
+//! Workers are passed in as [`sparse::pool::Pool`]; findings come in the order of the list and are the same to the
+//! bit whatever their number.
 
 mod bridges;
 mod dc;
 mod finding;
 mod outage;
-mod pool;
 mod system;
 
 pub use bridges::Bridges;
 pub use dc::{Balance, DcFault, DcNetwork, DcSweep, Rules};
 pub use finding::{Finding, Heaviest, Monitor, Status, Violation, Worst};
 pub use outage::{Contingency, Lost, Outage, Parts, Remainder, remainder};
-pub use pool::{Job, Pool, Serial};
 pub use system::{Band, CaseSystem, Load, Machine, Rating, Ratings, Shunt, System};

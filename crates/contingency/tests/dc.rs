@@ -6,10 +6,11 @@ mod foreign;
 use std::ops::ControlFlow;
 
 use contingency::{
-    Balance, Contingency, DcNetwork, DcSweep, Finding, Job, Monitor, Outage, Parts, Pool, Ratings, Rules,
-    Serial, System, remainder,
+    Balance, Contingency, DcNetwork, DcSweep, Finding, Monitor, Outage, Parts, Ratings, Rules, System,
+    remainder,
 };
 use foreign::{assert_close, outages, rows, system};
+use sparse::pool::{Inline, Pool};
 use topology::calc::{BranchIdx, BusIdx, Voltages};
 
 fn shares(system: &System) -> Vec<f64> {
@@ -145,7 +146,7 @@ fn lanes_and_models_agree() {
         let sweep =
             DcSweep::new(&network, system, &Monitor::default(), Rules { balance, ..Rules::default() });
         let list = all_single(system);
-        let found = swept(&sweep, &list, &Serial);
+        let found = swept(&sweep, &list, &Inline);
         assert_eq!(found.len(), list.len());
         let mut violations = 0;
         for (finding, case) in found.iter().zip(&list) {
@@ -207,14 +208,14 @@ fn expected(system: &System, outage: &Outage, balance: Balance) -> Option<Vec<f6
 struct Two;
 
 impl Pool for Two {
-    fn width(&self) -> usize {
+    fn workers(&self) -> usize {
         2
     }
 
-    fn run(&self, jobs: Vec<Job<'_>>) {
+    fn run(&self, jobs: usize, job: &(dyn Fn(usize, usize) + Sync)) {
         std::thread::scope(|scope| {
-            for job in jobs {
-                scope.spawn(job);
+            for worker in 0..2 {
+                scope.spawn(move || (worker..jobs).step_by(2).for_each(|index| job(worker, index)));
             }
         });
     }
@@ -227,7 +228,7 @@ fn findings_are_bit_equal_whatever_the_workers() {
     rated(&mut read.system, &network);
     let sweep = DcSweep::new(&network, &read.system, &Monitor::default(), Rules::default());
     let list = all_single(&read.system);
-    let (one, two) = (swept(&sweep, &list, &Serial), swept(&sweep, &list, &Two));
+    let (one, two) = (swept(&sweep, &list, &Inline), swept(&sweep, &list, &Two));
     assert_eq!(format!("{one:?}"), format!("{two:?}"));
 }
 
@@ -237,7 +238,7 @@ fn a_caller_that_breaks_is_left_alone() {
     let network = DcNetwork::new(&read.system.grid, &[]).unwrap();
     let sweep = DcSweep::new(&network, &read.system, &Monitor::default(), Rules::default());
     let mut seen = 0;
-    let done = sweep.run(&all_single(&read.system), &Serial, &mut |_| {
+    let done = sweep.run(&all_single(&read.system), &Inline, &mut |_| {
         seen += 1;
         if seen == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

@@ -14,13 +14,16 @@
 //! Pivots are not searched: `B` of the DC model is symmetric, and definite as long as reactances are positive. A
 //! growth check against a solve whose answer is known refuses matrices on which that fails.
 
+use sparse::lanes::{Simd, WithSimd, dispatch};
 use sparse::{Csc, minimum_degree};
 
 /// Right-hand sides that are solved side by side.
 pub(crate) const LANES: usize = 8;
 
-/// One figure of every lane.
-pub(crate) type Lane = [f64; LANES];
+/// One figure of every lane, in one cache line.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Lane(pub(crate) [f64; LANES]);
 
 /// Relative backward error above which a factorisation is not used.
 const LARGEST_ERROR: f64 = 1e-9;
@@ -56,7 +59,7 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     pub(crate) fn new(size: usize) -> Self {
-        Self { x: vec![[0.0; LANES]; size + 1], touched: vec![false; size], list: Vec::new() }
+        Self { x: vec![Lane::default(); size + 1], touched: vec![false; size], list: Vec::new() }
     }
 }
 
@@ -273,28 +276,45 @@ impl Ldl {
             if !rhs.touched[at] {
                 rhs.touched[at] = true;
                 rhs.list.push(place);
-                rhs.x[at] = [0.0; LANES];
+                rhs.x[at] = Lane::default();
             }
-            rhs.x[at][lane] += scale * z * self.inverse_pivot[at];
+            rhs.x[at].0[lane] += scale * z * self.inverse_pivot[at];
         }
     }
 
     /// `Lᵀ x = D⁻¹ z` for all lanes; afterwards the right-hand side counts as empty.
     pub(crate) fn back_lanes(&self, rhs: &mut Lanes) {
-        let x = &mut rhs.x;
-        for k in (0..self.size()).rev() {
-            let range = self.start[k] as usize..self.start[k + 1] as usize;
-            let mut sum = if rhs.touched[k] { x[k] } else { [0.0; LANES] };
-            for (&row, &value) in self.rows[range.clone()].iter().zip(&self.values[range]) {
-                let other = &x[row as usize];
+        dispatch(Back { ldl: self, rhs });
+        for place in rhs.list.drain(..) {
+            rhs.touched[place as usize] = false;
+        }
+    }
+}
+
+/// The backward solve, compiled for the widest instruction set. Plain arrays without fused operations: the same bits
+/// on every processor.
+struct Back<'a> {
+    ldl: &'a Ldl,
+    rhs: &'a mut Lanes,
+}
+
+impl WithSimd for Back<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { ldl, rhs } = self;
+        let x = &mut rhs.x[..];
+        for k in (0..ldl.inverse_pivot.len()).rev() {
+            let range = ldl.start[k] as usize..ldl.start[k + 1] as usize;
+            let mut sum = if rhs.touched[k] { x[k].0 } else { [0.0; LANES] };
+            for (&row, &value) in ldl.rows[range.clone()].iter().zip(&ldl.values[range]) {
+                let other = &x[row as usize].0;
                 for lane in 0..LANES {
                     sum[lane] -= value * other[lane];
                 }
             }
-            x[k] = sum;
-        }
-        for place in rhs.list.drain(..) {
-            rhs.touched[place as usize] = false;
+            x[k].0 = sum;
         }
     }
 }
@@ -362,7 +382,7 @@ mod tests {
         ldl.back_lanes(&mut lanes);
         for (lane, expected) in expected.iter().enumerate() {
             for (row, value) in expected.iter().enumerate() {
-                let got = lanes.x[ldl.place(row) as usize][lane];
+                let got = lanes.x[ldl.place(row) as usize].0[lane];
                 assert!((got - 2.0 * value).abs() < 1e-13, "{lane} {row} {got} {value}");
             }
         }

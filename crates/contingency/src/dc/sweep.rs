@@ -5,8 +5,10 @@
 //! bit-equal whatever the number of workers.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
 
+use sparse::lanes::{Simd, WithSimd, dispatch};
+use sparse::pool::Pool;
 use topology::calc::BusIdx;
 
 use super::ldl::{LANES, Lane, Lanes};
@@ -14,14 +16,15 @@ use super::prepare::{Dead, Prepared, Preparer};
 use super::{Balance, DcFault, DcNetwork};
 use crate::finding::{Finding, Monitor, Status, Watch};
 use crate::outage::{Contingency, Outage, Parts, remainder};
-use crate::pool::{Job, Pool};
 use crate::system::System;
 use topology::calc::Voltages;
 
 /// Watched branches that are compared before a lane is looked at in detail.
 const CHUNK: usize = 32;
-/// Blocks per worker between two reports to the caller.
-const BLOCKS_PER_WAVE: usize = 32;
+/// Most blocks of one job: a job makes its own work space, which costs about as much as a block.
+const MOST_BLOCKS: usize = 32;
+/// Jobs per worker between two reports to the caller.
+const JOBS_PER_WAVE: usize = 4;
 
 /// What is used per watched branch and lane, in the order of use.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +47,7 @@ pub struct DcSweep<'a> {
     parts: Parts,
     rows: Vec<Row>,
     watch: Watch,
+    preparer: Preparer<'a>,
     /// Load and scheduled generation per bus, and their sums up to each number of the depth-first search.
     at_bus: Vec<[f64; 2]>,
     up_to: Vec<[f64; 2]>,
@@ -56,6 +60,8 @@ struct Sweeper<'a> {
     preparer: Preparer<'a>,
     lanes: Lanes,
     prepared: Vec<Option<Prepared>>,
+    /// Largest loading per chunk of watched branches.
+    maxima: Vec<Lane>,
 }
 
 impl<'a> DcSweep<'a> {
@@ -89,7 +95,9 @@ impl<'a> DcSweep<'a> {
             sum = [0, 1].map(|part| sum[part] + at_bus[*bus as usize][part]);
             up_to.push(sum);
         }
-        Self { network, system, balance: rules.balance, parts: rules.parts, rows, watch, at_bus, up_to }
+        let preparer = Preparer::new(network, system, rules.parts);
+        let Rules { balance, parts } = rules;
+        Self { network, system, balance, parts, rows, watch, preparer, at_bus, up_to }
     }
 
     /// Runs all contingencies and hands the findings over in the order of the list, until the caller breaks.
@@ -100,12 +108,21 @@ impl<'a> DcSweep<'a> {
         pool: &dyn Pool,
         sink: &mut dyn FnMut(Finding) -> ControlFlow<()>,
     ) -> usize {
-        let width = pool.width().max(1);
-        let mut workers: Vec<Sweeper<'_>> = (0..width).map(|_| Sweeper::new(self)).collect();
+        let workers = pool.workers().max(1);
+        let blocks = list.len().div_ceil(LANES * workers * JOBS_PER_WAVE).clamp(1, MOST_BLOCKS);
+        let per_job = blocks * LANES;
         let mut done = 0;
-        for (wave, part) in list.chunks(LANES * BLOCKS_PER_WAVE * width).enumerate() {
-            let first = wave * LANES * BLOCKS_PER_WAVE * width;
-            for finding in self.wave(part, first, (&mut workers, pool)) {
+        for (wave, part) in list.chunks(per_job * workers * JOBS_PER_WAVE).enumerate() {
+            let first = wave * per_job * workers * JOBS_PER_WAVE;
+            let jobs: Vec<(usize, &[Contingency])> =
+                (first..).step_by(per_job).zip(part.chunks(per_job)).collect();
+            let found: Vec<OnceLock<Vec<Finding>>> = jobs.iter().map(|_| OnceLock::new()).collect();
+            pool.run(jobs.len(), &|_, job| {
+                let (first, cases) = jobs[job];
+                // Each job is called once, so its place is free.
+                let _ = found[job].set(self.job(cases, first));
+            });
+            for finding in found.into_iter().filter_map(OnceLock::into_inner).flatten() {
                 done += 1;
                 if sink(finding).is_break() {
                     return done;
@@ -115,28 +132,12 @@ impl<'a> DcSweep<'a> {
         done
     }
 
-    fn wave(
-        &self,
-        part: &[Contingency],
-        first: usize,
-        (workers, pool): (&mut [Sweeper<'_>], &dyn Pool),
-    ) -> Vec<Finding> {
-        let next = AtomicUsize::new(0);
-        let mut found: Vec<Vec<Finding>> = workers.iter().map(|_| Vec::new()).collect();
-        let jobs = workers.iter_mut().zip(&mut found).map(|(worker, found)| {
-            let next = &next;
-            let job: Job<'_> = Box::new(move || {
-                loop {
-                    let block = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(cases) = part.chunks(LANES).nth(block) else { break };
-                    worker.block(cases, first + block * LANES, found);
-                }
-            });
-            job
-        });
-        pool.run(jobs.collect());
-        let mut found: Vec<Finding> = found.into_iter().flatten().collect();
-        found.sort_unstable_by_key(|finding| finding.index);
+    fn job(&self, cases: &[Contingency], first: usize) -> Vec<Finding> {
+        let mut worker = Sweeper::new(self);
+        let mut found = Vec::with_capacity(cases.len());
+        for (block, cases) in cases.chunks(LANES).enumerate() {
+            worker.block(cases, first + block * LANES, &mut found);
+        }
         found
     }
 
@@ -156,7 +157,7 @@ impl<'a> DcSweep<'a> {
         let network = self.network;
         for (at, flow) in out.iter_mut().enumerate() {
             let ends = network.ends[at];
-            let x = ends.map(|bus| worker.lanes.x[network.place[bus as usize] as usize][0]);
+            let x = ends.map(|bus| worker.lanes.x[network.place[bus as usize] as usize].0[0]);
             let dead = ends.iter().any(|bus| worker.preparer.contains(&prepared.dead, *bus));
             let is_out = u32::try_from(at).is_ok_and(|at| prepared.out.binary_search(&at).is_ok());
             *flow = if dead || is_out {
@@ -205,7 +206,8 @@ impl<'a> Sweeper<'a> {
     fn new(sweep: &'a DcSweep<'a>) -> Self {
         Self {
             sweep,
-            preparer: Preparer::new(sweep.network, sweep.system, sweep.parts),
+            preparer: sweep.preparer.clone(),
+            maxima: vec![Lane::default(); sweep.rows.len().div_ceil(CHUNK)],
             lanes: Lanes::new(sweep.network.ldl.size()),
             prepared: Vec::with_capacity(LANES),
         }
@@ -290,10 +292,10 @@ impl<'a> Sweeper<'a> {
     }
 
     /// Compares all watched branches in all lanes; a chunk is looked at in detail where it might change a finding.
-    fn compare(&self, block: &mut [Finding]) {
+    fn compare(&mut self, block: &mut [Finding]) {
         let sweep = self.sweep;
-        let mut by_shares = [0.0; LANES];
-        for (c, prepared) in by_shares.iter_mut().zip(&self.prepared) {
+        let mut by_shares = Lane::default();
+        for (c, prepared) in by_shares.0.iter_mut().zip(&self.prepared) {
             *c = prepared.as_ref().map_or(0.0, |prepared| prepared.by_shares);
         }
         let threshold = sweep.watch.threshold_percent;
@@ -301,16 +303,17 @@ impl<'a> Sweeper<'a> {
         for (bar, prepared) in bar.iter_mut().zip(&self.prepared) {
             *bar = if prepared.is_some() { -1.0 } else { f64::INFINITY };
         }
-        for (chunk, rows) in sweep.rows.chunks(CHUNK).enumerate() {
-            let heaviest = chunk_maximum(rows, &self.lanes.x, &by_shares);
+        let (rows, x) = (&sweep.rows[..], &self.lanes.x[..]);
+        dispatch(Maxima { rows, x, by_shares, shared: sweep.network.shared, out: &mut self.maxima });
+        for ((chunk, rows), heaviest) in sweep.rows.chunks(CHUNK).enumerate().zip(&self.maxima) {
             for lane in 0..block.len() {
                 // A figure that is not finite must not pass as small.
-                if heaviest[lane] <= bar[lane] {
+                if heaviest.0[lane] <= bar[lane] {
                     continue;
                 }
                 let Some(prepared) = &self.prepared[lane] else { continue };
                 for (at, row) in (chunk * CHUNK..).zip(rows) {
-                    let percent = row.loading(&self.lanes.x, by_shares[lane], lane);
+                    let percent = row.loading(&self.lanes.x, by_shares.0[lane], lane);
                     if !(percent <= bar[lane]) && self.alive(prepared, at) {
                         sweep.watch.loading(at, percent, &mut block[lane]);
                     }
@@ -333,22 +336,45 @@ impl<'a> Sweeper<'a> {
 impl Row {
     #[inline]
     fn loading(&self, x: &[Lane], by_shares: f64, lane: usize) -> f64 {
-        let across = x[self.from as usize][lane] - x[self.to as usize][lane];
+        let across = x[self.from as usize].0[lane] - x[self.to as usize].0[lane];
         (self.flow + self.b * across + by_shares * self.share_flow).abs() * self.percent
     }
 }
 
-/// Largest loading of a chunk per lane.
-fn chunk_maximum(rows: &[Row], x: &[Lane], by_shares: &Lane) -> Lane {
-    let mut heaviest = [0.0; LANES];
-    for row in rows {
-        let (from, to) = (&x[row.from as usize], &x[row.to as usize]);
-        for lane in 0..LANES {
-            let across = from[lane] - to[lane];
-            let flow = row.flow + row.b * across + by_shares[lane] * row.share_flow;
-            let percent = flow.abs() * row.percent;
-            heaviest[lane] = if percent <= heaviest[lane] { heaviest[lane] } else { percent };
+/// Largest loading of every chunk per lane, compiled for the widest instruction set.
+struct Maxima<'a> {
+    rows: &'a [Row],
+    x: &'a [Lane],
+    by_shares: Lane,
+    shared: bool,
+    out: &'a mut [Lane],
+}
+
+impl WithSimd for Maxima<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let by_shares = self.by_shares.0;
+        for (rows, out) in self.rows.chunks(CHUNK).zip(self.out) {
+            let mut heaviest = [0.0; LANES];
+            for row in rows {
+                let (from, to) = (&self.x[row.from as usize].0, &self.x[row.to as usize].0);
+                let mut flow = [row.flow; LANES];
+                for lane in 0..LANES {
+                    flow[lane] += row.b * (from[lane] - to[lane]);
+                }
+                if self.shared {
+                    for lane in 0..LANES {
+                        flow[lane] += by_shares[lane] * row.share_flow;
+                    }
+                }
+                for lane in 0..LANES {
+                    let percent = flow[lane].abs() * row.percent;
+                    heaviest[lane] = if percent <= heaviest[lane] { heaviest[lane] } else { percent };
+                }
+            }
+            out.0 = heaviest;
         }
     }
-    heaviest
 }
