@@ -26,21 +26,24 @@ pub(crate) struct Neighbours {
 
 impl Neighbours {
     pub(crate) fn new(grid: &Grid) -> Self {
-        let n = grid.buses.len();
+        let ends: Vec<[u32; 2]> = grid.branches.iter().map(|branch| [branch.from.0, branch.to.0]).collect();
+        Self::of_ends(grid.buses.len(), &ends)
+    }
+
+    pub(crate) fn of_ends(n: usize, branches: &[[u32; 2]]) -> Self {
         let mut start = vec![0_u32; n + 1];
-        for branch in &grid.branches {
-            start[branch.from.at() + 1] += 1;
-            start[branch.to.at() + 1] += 1;
+        for end in branches.as_flattened() {
+            start[*end as usize + 1] += 1;
         }
         for at in 0..n {
             start[at + 1] += start[at];
         }
         let mut next = start.clone();
-        let mut ends = vec![(0, 0); 2 * grid.branches.len()];
-        for (index, branch) in (0_u32..).zip(&grid.branches) {
-            for (here, there) in [(branch.from, branch.to), (branch.to, branch.from)] {
-                ends[next[here.at()] as usize] = (index, there.0);
-                next[here.at()] += 1;
+        let mut ends = vec![(0, 0); 2 * branches.len()];
+        for (index, &[from, to]) in (0_u32..).zip(branches) {
+            for (here, there) in [(from, to), (to, from)] {
+                ends[next[here as usize] as usize] = (index, there);
+                next[here as usize] += 1;
             }
         }
         Self { start, ends }
@@ -154,5 +157,50 @@ impl Search<'_> {
             let end = u32::try_from(self.found.order.len()).unwrap_or(u32::MAX);
             self.found.cut[by as usize] = (self.found.enter[child], end);
         }
+    }
+}
+
+/// Work space for finding what a set of branches cuts off.
+#[derive(Clone, Debug)]
+pub(crate) struct Reach {
+    mark: Vec<u32>,
+    epoch: u32,
+}
+
+impl Reach {
+    pub(crate) fn new(buses: usize) -> Self {
+        Self { mark: vec![0; buses], epoch: 0 }
+    }
+
+    /// The buses that hang together with `start` without the branches `out` (ascending), unless a reference is
+    /// among them.
+    pub(crate) fn cut_off(
+        &mut self,
+        neighbours: &Neighbours,
+        start: u32,
+        out: &[u32],
+        is_reference: &dyn Fn(u32) -> bool,
+    ) -> Option<Vec<u32>> {
+        if is_reference(start) {
+            return None;
+        }
+        self.epoch += 1;
+        self.mark[start as usize] = self.epoch;
+        let mut found = vec![start];
+        let mut next = 0;
+        while let Some(&bus) = found.get(next) {
+            next += 1;
+            for &(branch, other) in neighbours.of(bus as usize) {
+                if self.mark[other as usize] == self.epoch || out.binary_search(&branch).is_ok() {
+                    continue;
+                }
+                if is_reference(other) {
+                    return None;
+                }
+                self.mark[other as usize] = self.epoch;
+                found.push(other);
+            }
+        }
+        Some(found)
     }
 }

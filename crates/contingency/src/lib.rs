@@ -3,19 +3,22 @@
 //! - [`System`]: calculation model, its parts that can fail, and limits. [`Outage`]: what fails together;
 //!   [`remainder`]: the model that it leaves.
 //! - [`DcNetwork`]: the linear model and its PTDF, LODF, OTDF. [`DcSweep`]: every outage in lanes of eight.
+//! - [`AcSweep`]: every outage a power flow, through a [`BranchOutages`] engine where that applies.
 //! - [`Finding`]: what is said about a contingency; [`Worst`]: the worst of many.
 //!
 //! Workers are passed in as [`sparse::pool::Pool`]; findings come in the order of the list and are the same to the
 //! bit whatever their number.
 
+mod ac;
 mod bridges;
 mod dc;
 mod finding;
 mod outage;
 mod system;
 
+pub use ac::{AcState, AcSweep, BaseFault, BranchOutages};
 pub use bridges::Bridges;
 pub use dc::{Balance, DcFault, DcNetwork, DcSweep, Rules};
 pub use finding::{Finding, Heaviest, Monitor, Status, Violation, Worst};
-pub use outage::{Contingency, Lost, Outage, Parts, Remainder, remainder};
+pub use outage::{Contingency, Lost, Outage, Parts, Remainder, Split, remainder};
 pub use system::{Band, CaseSystem, Load, Machine, Rating, Ratings, Shunt, System};

@@ -12,7 +12,7 @@
 //! of its largest machine.
 
 use topology::End;
-use topology::calc::{BranchIdx, BusIdx, BusKind, Grid, IslandIdx, Voltages};
+use topology::calc::{Branch, BranchIdx, Bus, BusIdx, BusKind, Grid, IslandIdx, Voltages};
 
 use crate::bridges::Neighbours;
 use crate::system::System;
@@ -31,6 +31,23 @@ pub struct Outage {
     /// Positions in [`System::loads`].
     pub loads: Vec<u32>,
     /// Positions in [`System::shunts`].
+    pub shunts: Vec<u32>,
+    /// Buses that fall into two.
+    pub splits: Vec<Split>,
+}
+
+/// What leaves a bus for a bus of its own when switches open between both. Anything not named stays.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Split {
+    /// The bus of the base.
+    pub bus: BusIdx,
+    /// Branch ends that leave.
+    pub branches: Vec<(BranchIdx, End)>,
+    /// Machines that leave.
+    pub machines: Vec<u32>,
+    /// Loads that leave.
+    pub loads: Vec<u32>,
+    /// Shunts that leave.
     pub shunts: Vec<u32>,
 }
 
@@ -71,7 +88,7 @@ pub struct Remainder {
     pub grid: Grid,
     /// Bus of the model by bus of the base; `None` where dead.
     pub bus: Vec<Option<BusIdx>>,
-    /// Bus of the base by bus of the model.
+    /// Bus of the base by bus of the model; a part of a bus that fell into two has the same one as the rest.
     pub buses: Vec<BusIdx>,
     /// Branch of the base by branch of the model.
     pub branches: Vec<BranchIdx>,
@@ -104,6 +121,7 @@ impl Outage {
             && self.machines.is_empty()
             && self.loads.is_empty()
             && self.shunts.is_empty()
+            && self.splits.is_empty()
     }
 
     /// Whether nothing fails.
@@ -119,6 +137,7 @@ impl Outage {
         self.machines.extend(&other.machines);
         self.loads.extend(&other.loads);
         self.shunts.extend(&other.shunts);
+        self.splits.extend(other.splits.iter().cloned());
         self.tidy();
     }
 
@@ -144,6 +163,8 @@ fn sorted<T: Ord>(list: &mut Vec<T>) {
 /// The model that an outage leaves. Voltages to start from are those of the base state where it has any.
 pub fn remainder(system: &System, outage: &Outage, base: &Voltages, parts: Parts) -> Remainder {
     let mut work = Work::new(system, outage);
+    work.split();
+    work.mark();
     work.injections();
     work.open_ends();
     work.components();
@@ -154,11 +175,18 @@ pub fn remainder(system: &System, outage: &Outage, base: &Voltages, parts: Parts
 struct Work<'a> {
     system: &'a System,
     outage: &'a Outage,
-    buses: Vec<topology::calc::Bus>,
+    /// Buses of the base, then those that split off.
+    buses: Vec<Bus>,
+    /// Bus of the base by bus.
+    origin: Vec<usize>,
+    ends: Vec<[u32; 2]>,
+    machine_bus: Vec<usize>,
+    load_bus: Vec<usize>,
+    shunt_bus: Vec<usize>,
     branch_out: Vec<bool>,
     bus_out: Vec<bool>,
     machine_out: Vec<bool>,
-    machines_at: Vec<Vec<u32>>,
+    machines_at: Vec<Vec<usize>>,
     /// Component per bus, `u32::MAX` for a bus that is out.
     component: Vec<u32>,
     /// Buses per component.
@@ -170,86 +198,175 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn new(system: &'a System, outage: &'a Outage) -> Self {
         let grid = &system.grid;
-        let mut branch_out = vec![false; grid.branches.len()];
-        let mut bus_out = vec![false; grid.buses.len()];
-        let mut machine_out = vec![false; system.machines.len()];
-        for branch in outage.branches.iter().chain(outage.open_ends.iter().map(|(branch, _)| branch)) {
-            branch_out[branch.at()] = true;
-        }
-        for bus in &outage.buses {
-            bus_out[bus.at()] = true;
-        }
-        for machine in &outage.machines {
-            machine_out[*machine as usize] = true;
-        }
-        for (branch, out) in grid.branches.iter().zip(&mut branch_out) {
-            *out |= bus_out[branch.from.at()] || bus_out[branch.to.at()];
-        }
         Self {
             system,
             outage,
             buses: grid.buses.clone(),
-            branch_out,
-            component: vec![u32::MAX; bus_out.len()],
-            bus_out,
-            machine_out,
-            machines_at: system.machines_at(),
+            origin: (0..grid.buses.len()).collect(),
+            ends: grid.branches.iter().map(|branch| [branch.from.0, branch.to.0]).collect(),
+            machine_bus: system.machines.iter().map(|machine| machine.bus.at()).collect(),
+            load_bus: system.loads.iter().map(|load| load.bus.at()).collect(),
+            shunt_bus: system.shunts.iter().map(|shunt| shunt.bus.at()).collect(),
+            branch_out: Vec::new(),
+            bus_out: Vec::new(),
+            machine_out: Vec::new(),
+            machines_at: Vec::new(),
+            component: Vec::new(),
             members: Vec::new(),
             reference: Vec::new(),
         }
     }
 
-    /// Takes lost machines, loads and shunts out of their buses.
-    fn injections(&mut self) {
-        for index in &self.outage.machines {
-            let machine = &self.system.machines[*index as usize];
-            let at = machine.bus.at();
-            let out = &self.machine_out;
-            let held = self.machines_at[at]
-                .iter()
-                .any(|other| self.system.machines[*other as usize].regulating && !out[*other as usize]);
-            let bus = &mut self.buses[at];
-            bus.p_pu -= machine.p_pu;
-            if machine.regulating {
-                // A sum without limits stays without limits while another machine holds the voltage.
-                let [low, high] = machine.q_limits_pu;
-                bus.q_gen_min_pu = if low.is_finite() { bus.q_gen_min_pu - low } else { bus.q_gen_min_pu };
-                bus.q_gen_max_pu = if high.is_finite() { bus.q_gen_max_pu - high } else { bus.q_gen_max_pu };
-                if !held && bus.kind == BusKind::Pv {
-                    bus.kind = BusKind::Pq;
-                }
-            } else {
-                bus.q_pu -= machine.q_pu;
-                if bus.kind == BusKind::Pv {
-                    bus.q_load_pu += machine.q_pu;
-                }
+    /// Makes the buses that split off, empty at first, and moves what leaves.
+    fn split(&mut self) {
+        for split in &self.outage.splits {
+            let new = self.buses.len();
+            let old = &self.system.grid.buses[split.bus.at()];
+            self.buses.push(Bus {
+                kind: BusKind::Pq,
+                p_pu: 0.0,
+                q_pu: 0.0,
+                q_gen_min_pu: 0.0,
+                q_gen_max_pu: 0.0,
+                q_load_pu: 0.0,
+                g_shunt_pu: 0.0,
+                b_shunt_pu: 0.0,
+                ..old.clone()
+            });
+            self.origin.push(split.bus.at());
+            for (branch, end) in &split.branches {
+                self.ends[branch.at()][usize::from(*end == End::To)] = u32::try_from(new).unwrap_or(u32::MAX);
+            }
+            for machine in &split.machines {
+                self.move_machine(*machine as usize, new);
+            }
+            for load in split.loads.iter().map(|load| *load as usize) {
+                let bus = std::mem::replace(&mut self.load_bus[load], new);
+                self.load(load, bus, -1.0);
+                self.load(load, new, 1.0);
+            }
+            for shunt in split.shunts.iter().map(|shunt| *shunt as usize) {
+                let bus = std::mem::replace(&mut self.shunt_bus[shunt], new);
+                self.shunt(shunt, bus, -1.0);
+                self.shunt(shunt, new, 1.0);
             }
         }
-        for index in &self.outage.loads {
-            let load = &self.system.loads[*index as usize];
-            let bus = &mut self.buses[load.bus.at()];
-            bus.p_pu += load.p_pu;
-            bus.q_pu += load.q_pu;
-            bus.q_load_pu -= load.q_pu;
+    }
+
+    fn move_machine(&mut self, machine: usize, new: usize) {
+        let data = &self.system.machines[machine];
+        let old = std::mem::replace(&mut self.machine_bus[machine], new);
+        self.machine(machine, old, -1.0);
+        let keeps = (0..self.machine_bus.len())
+            .any(|other| self.machine_bus[other] == old && self.system.machines[other].regulating);
+        let bus = &mut self.buses[old];
+        if data.regulating {
+            if !keeps && bus.kind == BusKind::Pv {
+                bus.kind = BusKind::Pq;
+            }
+            self.buses[new].kind = BusKind::Pv;
         }
-        for index in &self.outage.shunts {
-            let shunt = &self.system.shunts[*index as usize];
-            let bus = &mut self.buses[shunt.bus.at()];
-            bus.g_shunt_pu -= shunt.g_pu;
-            bus.b_shunt_pu -= shunt.b_pu;
+        self.machine(machine, new, 1.0);
+    }
+
+    /// Adds a machine to the sums of a bus, or takes it out.
+    fn machine(&mut self, machine: usize, bus: usize, sign: f64) {
+        let machine = &self.system.machines[machine];
+        let bus = &mut self.buses[bus];
+        bus.p_pu += sign * machine.p_pu;
+        if machine.regulating {
+            // A sum without limits stays without limits while another machine holds the voltage.
+            for (sum, limit) in
+                [&mut bus.q_gen_min_pu, &mut bus.q_gen_max_pu].into_iter().zip(machine.q_limits_pu)
+            {
+                if limit.is_finite() || sign > 0.0 {
+                    *sum += sign * limit;
+                }
+            }
+        } else {
+            bus.q_pu += sign * machine.q_pu;
+            if bus.kind == BusKind::Pv {
+                bus.q_load_pu -= sign * machine.q_pu;
+            }
         }
+    }
+
+    fn load(&mut self, load: usize, bus: usize, sign: f64) {
+        let load = &self.system.loads[load];
+        let bus = &mut self.buses[bus];
+        bus.p_pu -= sign * load.p_pu;
+        bus.q_pu -= sign * load.q_pu;
+        bus.q_load_pu += sign * load.q_pu;
+    }
+
+    fn shunt(&mut self, shunt: usize, bus: usize, sign: f64) {
+        let shunt = &self.system.shunts[shunt];
+        let bus = &mut self.buses[bus];
+        bus.g_shunt_pu += sign * shunt.g_pu;
+        bus.b_shunt_pu += sign * shunt.b_pu;
+    }
+
+    /// What is out.
+    fn mark(&mut self) {
+        let n = self.buses.len();
+        self.branch_out = vec![false; self.ends.len()];
+        self.bus_out = vec![false; n];
+        self.machine_out = vec![false; self.machine_bus.len()];
+        self.component = vec![u32::MAX; n];
+        self.machines_at = vec![Vec::new(); n];
+        for (machine, bus) in self.machine_bus.iter().enumerate() {
+            self.machines_at[*bus].push(machine);
+        }
+        let outage = self.outage;
+        for branch in outage.branches.iter().chain(outage.open_ends.iter().map(|(branch, _)| branch)) {
+            self.branch_out[branch.at()] = true;
+        }
+        for bus in &outage.buses {
+            self.bus_out[bus.at()] = true;
+        }
+        for machine in &outage.machines {
+            self.machine_out[*machine as usize] = true;
+        }
+        for (ends, out) in self.ends.iter().zip(&mut self.branch_out) {
+            *out |= ends.iter().any(|end| self.bus_out[*end as usize]);
+        }
+    }
+
+    /// Takes lost machines, loads and shunts out of their buses.
+    fn injections(&mut self) {
+        let outage = self.outage;
+        for machine in outage.machines.iter().map(|machine| *machine as usize) {
+            let at = self.machine_bus[machine];
+            self.machine(machine, at, -1.0);
+            if self.buses[at].kind == BusKind::Pv && !self.held(at) {
+                self.buses[at].kind = BusKind::Pq;
+            }
+        }
+        for load in outage.loads.iter().map(|load| *load as usize) {
+            self.load(load, self.load_bus[load], -1.0);
+        }
+        for shunt in outage.shunts.iter().map(|shunt| *shunt as usize) {
+            self.shunt(shunt, self.shunt_bus[shunt], -1.0);
+        }
+    }
+
+    /// Whether a machine that is left holds the voltage of a bus.
+    fn held(&self, bus: usize) -> bool {
+        self.machines_at[bus]
+            .iter()
+            .any(|machine| self.system.machines[*machine].regulating && !self.machine_out[*machine])
     }
 
     fn open_ends(&mut self) {
         for (index, end) in &self.outage.open_ends {
-            let branch = &self.system.grid.branches[index.at()];
-            let y = branch.admittance();
+            let y = self.system.grid.branches[index.at()].admittance();
+            let [from, to] = self.ends[index.at()];
             let (stays, here, there, open) = match end {
-                End::From => (branch.to, y.tt, [y.tf, y.ft], y.ff),
-                End::To => (branch.from, y.ff, [y.ft, y.tf], y.tt),
+                End::From => (to, y.tt, [y.tf, y.ft], y.ff),
+                End::To => (from, y.ff, [y.ft, y.tf], y.tt),
             };
-            let seen = quotient(product(there[0], there[1]), open);
-            let bus = &mut self.buses[stays.at()];
+            let seen = quotient(product(there), open);
+            let bus = &mut self.buses[stays as usize];
             if seen.iter().all(|part| part.is_finite()) {
                 bus.g_shunt_pu += here[0] - seen[0];
                 bus.b_shunt_pu += here[1] - seen[1];
@@ -258,9 +375,9 @@ impl<'a> Work<'a> {
     }
 
     fn components(&mut self) {
-        let grid = &self.system.grid;
-        let neighbours = Neighbours::new(grid);
-        for start in 0..grid.buses.len() {
+        let n = self.buses.len();
+        let neighbours = Neighbours::of_ends(n, &self.ends);
+        for start in 0..n {
             if self.bus_out[start] || self.component[start] != u32::MAX {
                 continue;
             }
@@ -312,7 +429,7 @@ impl<'a> Work<'a> {
     fn kept_reference(&self, members: &[usize]) -> Option<usize> {
         members.iter().copied().find(|&bus| {
             self.buses[bus].kind == BusKind::Slack
-                && self.machines_at[bus].iter().any(|machine| !self.machine_out[*machine as usize])
+                && self.machines_at[bus].iter().any(|machine| !self.machine_out[*machine])
         })
     }
 
@@ -320,8 +437,8 @@ impl<'a> Work<'a> {
         let mut best: Option<(f64, usize)> = None;
         for &bus in members {
             for machine in &self.machines_at[bus] {
-                let data = &self.system.machines[*machine as usize];
-                let usable = data.source && !self.machine_out[*machine as usize];
+                let data = &self.system.machines[*machine];
+                let usable = data.source && !self.machine_out[*machine];
                 if usable && best.is_none_or(|(size, _)| data.p_max_pu > size) {
                     best = Some((data.p_max_pu, bus));
                 }
@@ -330,47 +447,43 @@ impl<'a> Work<'a> {
         best.map(|(_, bus)| bus)
     }
 
-    fn build(mut self, base: &Voltages) -> Remainder {
-        let mut result = Remainder { bus: vec![None; self.buses.len()], ..Remainder::default() };
+    fn build(&self, base: &Voltages) -> Remainder {
+        let base_buses = self.system.grid.buses.len();
+        let mut result = Remainder { bus: vec![None; base_buses], ..Remainder::default() };
         result.grid.base_mva = self.system.grid.base_mva;
         let mut islands = vec![None; self.members.len()];
+        let mut new_of = vec![None; self.buses.len()];
         for at in 0..self.buses.len() {
             let component = self.component[at];
-            let reference = self.reference.get(component as usize).copied().flatten();
-            let Some(reference) = reference else {
-                result.lost.buses.push(BusIdx(u32::try_from(at).unwrap_or(u32::MAX)));
-                continue;
-            };
+            let Some(reference) = self.reference.get(component as usize).copied().flatten() else { continue };
             let island = *islands[component as usize].get_or_insert_with(|| {
                 result.grid.islands += 1;
                 IslandIdx(result.grid.islands - 1)
             });
-            let new = BusIdx(u32::try_from(result.buses.len()).unwrap_or(u32::MAX));
-            result.bus[at] = Some(new);
-            result.buses.push(BusIdx(u32::try_from(at).unwrap_or(u32::MAX)));
-            result.grid.buses.push(self.bus(at, island, reference, base));
+            let new = bus_index(result.buses.len());
+            new_of[at] = Some(new);
+            // A bus that split lives where either part does.
+            result.bus[self.origin[at]].get_or_insert(new);
+            result.buses.push(bus_index(self.origin[at]));
+            result.grid.buses.push(self.bus(at, island, at == reference, base));
         }
-        self.branches(&mut result);
-        self.lost(&mut result);
-        self.participation(&mut result);
+        self.branches(&new_of, &mut result);
+        self.lost(&new_of, &mut result.lost);
+        result.lost.buses = (0..base_buses).filter(|at| result.bus[*at].is_none()).map(bus_index).collect();
+        self.participation(&new_of, &mut result);
         result
     }
 
-    fn bus(
-        &mut self,
-        at: usize,
-        island: IslandIdx,
-        reference: usize,
-        base: &Voltages,
-    ) -> topology::calc::Bus {
+    fn bus(&self, at: usize, island: IslandIdx, is_reference: bool, base: &Voltages) -> Bus {
         let mut bus = self.buses[at].clone();
         bus.island = island;
-        if at == reference {
+        if is_reference {
             bus.kind = BusKind::Slack;
         } else if bus.kind == BusKind::Slack {
-            bus.kind = self.without_reference(at);
+            bus.kind = if self.held(at) { BusKind::Pv } else { BusKind::Pq };
         }
-        if let (Some(vm), Some(va)) = (base.vm_pu.get(at), base.va_rad.get(at))
+        let origin = self.origin[at];
+        if let (Some(vm), Some(va)) = (base.vm_pu.get(origin), base.va_rad.get(origin))
             && vm.is_finite()
             && va.is_finite()
         {
@@ -382,38 +495,30 @@ impl<'a> Work<'a> {
         bus
     }
 
-    /// What a bus holds that was the reference and is not any more.
-    fn without_reference(&self, at: usize) -> BusKind {
-        let held = self.machines_at[at].iter().any(|machine| {
-            self.system.machines[*machine as usize].regulating && !self.machine_out[*machine as usize]
-        });
-        if held { BusKind::Pv } else { BusKind::Pq }
-    }
-
-    fn branches(&self, result: &mut Remainder) {
-        for (index, branch) in (0_u32..).zip(&self.system.grid.branches) {
-            let ends = (result.bus[branch.from.at()], result.bus[branch.to.at()]);
-            if let ((Some(from), Some(to)), false) = (ends, self.branch_out[index as usize]) {
-                result.grid.branches.push(topology::calc::Branch { from, to, ..branch.clone() });
+    fn branches(&self, new_of: &[Option<BusIdx>], result: &mut Remainder) {
+        for ((index, branch), ends) in (0_u32..).zip(&self.system.grid.branches).zip(&self.ends) {
+            let ends = ends.map(|end| new_of[end as usize]);
+            if let ([Some(from), Some(to)], false) = (ends, self.branch_out[index as usize]) {
+                result.grid.branches.push(Branch { from, to, ..branch.clone() });
                 result.branches.push(BranchIdx(index));
             }
         }
     }
 
-    fn lost(&self, result: &mut Remainder) {
-        for load in self.system.loads.iter().filter(|load| result.bus[load.bus.at()].is_none()) {
-            result.lost.load_pu += load.p_pu;
+    fn lost(&self, new_of: &[Option<BusIdx>], lost: &mut Lost) {
+        for (load, bus) in self.system.loads.iter().zip(&self.load_bus) {
+            lost.load_pu += if new_of[*bus].is_none() { load.p_pu } else { 0.0 };
         }
-        for machine in self.system.machines.iter().filter(|machine| result.bus[machine.bus.at()].is_none()) {
-            result.lost.generation_pu += machine.p_pu;
+        for (machine, bus) in self.system.machines.iter().zip(&self.machine_bus) {
+            lost.generation_pu += if new_of[*bus].is_none() { machine.p_pu } else { 0.0 };
         }
     }
 
-    fn participation(&self, result: &mut Remainder) {
+    fn participation(&self, new_of: &[Option<BusIdx>], result: &mut Remainder) {
         result.participation = vec![0.0; result.buses.len()];
         let mut sums = vec![0.0; result.grid.islands as usize];
-        for (machine, out) in self.system.machines.iter().zip(&self.machine_out) {
-            if let (Some(bus), false) = (result.bus[machine.bus.at()], *out) {
+        for (at, machine) in self.system.machines.iter().enumerate() {
+            if let (Some(bus), false) = (new_of[self.machine_bus[at]], self.machine_out[at]) {
                 result.participation[bus.at()] += machine.participation;
                 sums[result.grid.buses[bus.at()].island.at()] += machine.participation;
             }
@@ -425,11 +530,16 @@ impl<'a> Work<'a> {
     }
 }
 
-fn product(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
+fn bus_index(at: usize) -> BusIdx {
+    BusIdx(u32::try_from(at).unwrap_or(u32::MAX))
+}
+
+fn product([a, b]: [[f64; 2]; 2]) -> [f64; 2] {
     [a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]]
 }
 
-fn quotient(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
-    let size = b[0] * b[0] + b[1] * b[1];
-    [(a[0] * b[0] + a[1] * b[1]) / size, (a[1] * b[0] - a[0] * b[1]) / size]
+/// `dividend / divisor`.
+fn quotient(dividend: [f64; 2], [re, im]: [f64; 2]) -> [f64; 2] {
+    let size = re * re + im * im;
+    [(dividend[0] * re + dividend[1] * im) / size, (dividend[1] * re - dividend[0] * im) / size]
 }

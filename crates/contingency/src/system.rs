@@ -184,15 +184,6 @@ impl System {
         system.bands = map.nodes.iter().map(|nodes| band_of(network, nodes)).collect();
         (system, map)
     }
-
-    /// Machines at every bus.
-    pub(crate) fn machines_at(&self) -> Vec<Vec<u32>> {
-        let mut at = vec![Vec::new(); self.grid.buses.len()];
-        for (index, machine) in (0_u32..).zip(&self.machines) {
-            at[machine.bus.at()].push(index);
-        }
-        at
-    }
 }
 
 fn case_machines(case: &BusBranchCase, result: &mut CaseSystem) {

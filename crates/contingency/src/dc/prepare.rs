@@ -20,6 +20,7 @@ use topology::calc::BusIdx;
 
 use super::DcNetwork;
 use super::ldl::{Forward, Path};
+use crate::bridges::Reach;
 use crate::outage::{Outage, Parts};
 use crate::system::{Machine, System};
 
@@ -69,8 +70,7 @@ pub(crate) struct Preparer<'a> {
     participation: Vec<f64>,
     /// Buses per island.
     size: Vec<usize>,
-    mark: Vec<u32>,
-    epoch: u32,
+    reach: Reach,
     forward: Forward,
 }
 
@@ -95,18 +95,7 @@ impl<'a> Preparer<'a> {
             size[*island as usize] += 1;
         }
         let forward = Forward::new(network.ldl.size());
-        Self {
-            network,
-            system,
-            parts,
-            sources,
-            machines,
-            participation,
-            size,
-            mark: vec![0; n],
-            epoch: 0,
-            forward,
-        }
+        Self { network, system, parts, sources, machines, participation, size, reach: Reach::new(n), forward }
     }
 
     pub(crate) fn prepare(&mut self, outage: &Outage) -> Result<Prepared, NeedsModel> {
@@ -133,6 +122,9 @@ impl<'a> Preparer<'a> {
     }
 
     fn general(&mut self, outage: &Outage) -> Result<Prepared, NeedsModel> {
+        if !outage.splits.is_empty() {
+            return Err(NeedsModel);
+        }
         let out = self.branches_out(outage);
         let (dead, parts) = self.dead(&out, outage)?;
         let is_dead = |bus: u32| self.contains(&dead, bus);
@@ -184,12 +176,13 @@ impl<'a> Preparer<'a> {
             self.may_die(&parts, outage)?;
             return Ok((Dead::Cut(cut), parts));
         }
+        let is_reference = |bus: u32| network.reference[bus as usize];
         let mut parts = Vec::new();
         let mut dead: Vec<u32> = Vec::new();
         for branch in out {
             for bus in network.ends[*branch as usize] {
                 if !dead.contains(&bus)
-                    && let Some(buses) = self.cut_off(bus, out)
+                    && let Some(buses) = self.reach.cut_off(&network.neighbours, bus, out, &is_reference)
                 {
                     dead.extend(&buses);
                     parts.push(Part { buses });
@@ -214,32 +207,6 @@ impl<'a> Preparer<'a> {
             }
         }
         Ok(())
-    }
-
-    /// The buses that hang together with `start` if no reference is among them.
-    fn cut_off(&mut self, start: u32, out: &[u32]) -> Option<Vec<u32>> {
-        let network = self.network;
-        if network.reference[start as usize] {
-            return None;
-        }
-        self.epoch += 1;
-        self.mark[start as usize] = self.epoch;
-        let mut found = vec![start];
-        let mut next = 0;
-        while let Some(&bus) = found.get(next) {
-            next += 1;
-            for &(branch, other) in network.neighbours.of(bus as usize) {
-                if self.mark[other as usize] == self.epoch || out.binary_search(&branch).is_ok() {
-                    continue;
-                }
-                if network.reference[other as usize] {
-                    return None;
-                }
-                self.mark[other as usize] = self.epoch;
-                found.push(other);
-            }
-        }
-        Some(found)
     }
 
     pub(crate) fn contains(&self, dead: &Dead, bus: u32) -> bool {
