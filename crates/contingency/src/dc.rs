@@ -15,6 +15,7 @@
 mod factors;
 mod ldl;
 mod prepare;
+mod screen;
 mod sweep;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use topology::calc::{BranchIdx, BusKind, Grid};
 use crate::bridges::{Bridges, Neighbours};
 use ldl::{Forward, Ldl, Path};
 
+pub use screen::Pair;
 pub use sweep::{DcSweep, Rules};
 
 /// Who makes up for power that is lost or gained.

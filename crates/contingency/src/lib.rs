@@ -2,6 +2,7 @@
 //!
 //! - [`System`]: calculation model, its parts that can fail, and limits. [`Outage`]: what fails together;
 //!   [`remainder`]: the model that it leaves.
+//! - [`Switching`]: what is lost with a fault in a node-breaker network, busbars and substations included.
 //! - [`DcNetwork`]: the linear model and its PTDF, LODF, OTDF. [`DcSweep`]: every outage in lanes of eight.
 //! - [`AcSweep`]: every outage a power flow, through a [`BranchOutages`] engine where that applies.
 //! - [`Finding`]: what is said about a contingency; [`Worst`]: the worst of many.
@@ -13,12 +14,18 @@ mod ac;
 mod bridges;
 mod dc;
 mod finding;
+mod list;
+mod names;
 mod outage;
+mod switching;
 mod system;
 
 pub use ac::{AcState, AcSweep, BaseFault, BranchOutages};
 pub use bridges::Bridges;
-pub use dc::{Balance, DcFault, DcNetwork, DcSweep, Rules};
+pub use dc::{Balance, DcFault, DcNetwork, DcSweep, Pair, Rules};
 pub use finding::{Finding, Heaviest, Monitor, Status, Violation, Worst};
+pub use list::{ListError, read_csv, read_toml};
+pub use names::{CaseNames, Kind, Names, NetworkNames};
 pub use outage::{Contingency, Lost, Outage, Parts, Remainder, Split, remainder};
-pub use system::{Band, CaseSystem, Load, Machine, Rating, Ratings, Shunt, System};
+pub use switching::{Failing, Switching, Zone};
+pub use system::{Band, CaseSystem, Load, Machine, NetworkSystem, Rating, Ratings, Shunt, System};

@@ -125,7 +125,7 @@ impl Outage {
     }
 
     /// Whether nothing fails.
-    pub fn is_empty(&self) -> bool {
+    pub fn is_nothing(&self) -> bool {
         self.branches.is_empty() && self.only_branches()
     }
 

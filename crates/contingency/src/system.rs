@@ -117,6 +117,21 @@ pub struct CaseSystem {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// A system that was made from a node-breaker network, with the way back to its equipment.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct NetworkSystem {
+    /// The system.
+    pub system: System,
+    /// Buses and branches.
+    pub map: GridMap,
+    /// Machine of the system by machine of the network; `None` where dead.
+    pub machines: Vec<Option<u32>>,
+    /// Likewise for loads.
+    pub loads: Vec<Option<u32>>,
+    /// Likewise for shunts.
+    pub shunts: Vec<Option<u32>>,
+}
+
 impl Rating {
     /// All three, the lowest first.
     pub const ALL: [Self; 3] = [Self::A, Self::B, Self::C];
@@ -173,8 +188,8 @@ impl System {
         Ok(result)
     }
 
-    /// The system of a node-breaker network in a topology, and the way between both.
-    pub fn from_network(network: &Network, topology: &Topology, schedule: &Schedule) -> (Self, GridMap) {
+    /// The system of a node-breaker network in a topology.
+    pub fn from_network(network: &Network, topology: &Topology, schedule: &Schedule) -> NetworkSystem {
         let (grid, map) = topology.grid(network, schedule);
         let mut system = Self { grid, ..Self::default() };
         network_machines(network, &map, schedule, &mut system);
@@ -182,8 +197,15 @@ impl System {
         system.ratings =
             system.grid.branches.iter().map(|branch| Ratings([branch.rate_mva, 0.0, 0.0])).collect();
         system.bands = map.nodes.iter().map(|nodes| band_of(network, nodes)).collect();
-        (system, map)
+        let (machines, loads, shunts) = (numbered(&map.machine), numbered(&map.load), numbered(&map.shunt));
+        NetworkSystem { system, map, machines, loads, shunts }
     }
+}
+
+/// Positions of the live ones among themselves.
+fn numbered(live: &[Option<BusIdx>]) -> Vec<Option<u32>> {
+    let mut next = 0..;
+    live.iter().map(|bus| bus.and_then(|_| next.next())).collect()
 }
 
 fn case_machines(case: &BusBranchCase, result: &mut CaseSystem) {

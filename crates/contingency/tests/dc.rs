@@ -244,3 +244,47 @@ fn a_caller_that_breaks_is_left_alone() {
     });
     assert_eq!((seen, done), (3, 3));
 }
+
+/// Pairs of case118 by the flows of their outages, which `flows_after_outages_agree` holds against PYPOWER: what
+/// both together drive over a third branch beyond the sum of the single outages comes from `w' - w` alone.
+#[test]
+fn pairs_are_ranked_by_what_they_do_to_each_other() {
+    let read = system("case118");
+    let network = DcNetwork::new(&read.system.grid, &[]).unwrap();
+    let pairs = network.screen_pairs(3000, &Inline);
+    assert_eq!(pairs, network.screen_pairs(3000, &Two));
+    assert_eq!(pairs.len(), 3000);
+    assert_eq!(network.screen_pairs(10, &Inline), pairs[..10]);
+    assert!(pairs.windows(2).all(|two| two[0].score >= two[1].score));
+    let sweep = DcSweep::new(&network, &read.system, &Monitor::default(), Rules::default());
+    let count = read.system.grid.branches.len();
+    let after = |branches: &[BranchIdx]| {
+        let mut flows = vec![0.0; count];
+        let outage = Outage { branches: branches.to_vec(), ..Outage::default() };
+        sweep.flows(&outage, &mut flows).unwrap();
+        flows
+    };
+    let base = network.flows();
+    for pair in pairs.iter().step_by(40) {
+        let [k, l] = pair.branches;
+        let (both, one, other) = (after(&[k, l]), after(&[k]), after(&[l]));
+        let left = remainder(
+            &read.system,
+            &Outage { branches: vec![k, l], ..Outage::default() },
+            &Voltages::default(),
+            Parts::Dead,
+        );
+        if !left.lost.buses.is_empty() {
+            let cut = base[k.at()].abs() + base[l.at()].abs();
+            assert!((pair.score - cut).abs() < 1e-9, "{pair:?} {cut}");
+            continue;
+        }
+        // Per unit of w the flow elsewhere changes by H, so the surprise is bounded by the score and is there.
+        let surprise = (0..count)
+            .filter(|at| *at != k.at() && *at != l.at())
+            .map(|at| (both[at] - one[at] - other[at] + base[at]).abs())
+            .fold(0.0, f64::max);
+        assert!(surprise <= pair.score * (1.0 + 1e-9), "{pair:?} {surprise}");
+        assert!(surprise > 0.0);
+    }
+}
