@@ -22,7 +22,7 @@ use std::sync::OnceLock;
 
 use powerflow::{Options, Outcome, Solution, Solver, Start};
 use sparse::pool::Pool;
-use topology::calc::{BranchIdx, BusKind};
+use topology::calc::{BranchIdx, BusKind, Voltages};
 
 use crate::bridges::{Bridges, Neighbours, Reach};
 use crate::dc::Rules;
@@ -120,7 +120,18 @@ impl<'a> AcSweep<'a> {
 
     /// Solves one outage and keeps its state.
     pub fn state(&self, outage: &Outage) -> AcState {
-        general::solve(self.general(), outage)
+        self.state_of(&self.system, outage, &self.base.voltages)
+    }
+
+    /// The state of another system after an outage, from the given voltages.
+    pub(crate) fn state_of(&self, system: &System, outage: &Outage, base: &Voltages) -> AcState {
+        let setting = general::Setting { system, base, options: &self.options, rules: self.rules };
+        general::solve(setting, outage)
+    }
+
+    /// Loading of a branch in percent of the rating that is watched; `None` where it has none or is out.
+    pub fn loading_percent(&self, state: &AcState, branch: BranchIdx) -> Option<f64> {
+        self.compare.loading_percent(state, branch)
     }
 
     /// Judges a state.
@@ -128,15 +139,6 @@ impl<'a> AcSweep<'a> {
         let mut finding = Finding::new(index, state.status());
         self.compare.general(state, &mut finding);
         finding
-    }
-
-    fn general(&self) -> general::Setting<'_> {
-        general::Setting {
-            system: &self.system,
-            base: &self.base.voltages,
-            options: &self.options,
-            rules: self.rules,
-        }
     }
 
     /// Solves all contingencies and hands the findings over in the order of the list, until the caller breaks.

@@ -5,6 +5,7 @@
 //! - [`Switching`]: what is lost with a fault in a node-breaker network, busbars and substations included.
 //! - [`DcNetwork`]: the linear model and its PTDF, LODF, OTDF. [`DcSweep`]: every outage in lanes of eight.
 //! - [`AcSweep`]: every outage a power flow, through a [`BranchOutages`] engine where that applies.
+//! - [`Rule`], [`remedy`]: what is done after an outage, and whether it helps.
 //! - [`Finding`]: what is said about a contingency; [`Worst`]: the worst of many.
 //!
 //! Workers are passed in as [`sparse::pool::Pool`]; findings come in the order of the list and are the same to the
@@ -17,6 +18,7 @@ mod finding;
 mod list;
 mod names;
 mod outage;
+mod remedy;
 mod switching;
 mod system;
 
@@ -26,6 +28,7 @@ pub use dc::{Balance, DcFault, DcNetwork, DcSweep, Pair, Rules};
 pub use finding::{Finding, Heaviest, Monitor, Status, Violation, Worst};
 pub use list::{ListError, read_csv, read_toml};
 pub use names::{CaseNames, Kind, Names, NetworkNames};
-pub use outage::{Contingency, Lost, Outage, Parts, Remainder, Split, remainder};
-pub use switching::{Failing, Switching, Zone};
+pub use outage::{Contingency, Lost, Outage, Parts, Remainder, Split, Zone, remainder};
+pub use remedy::{Action, ActionFault, Plant, Remedy, Rule, after_actions, remedy};
+pub use switching::{Failing, Switching};
 pub use system::{Band, CaseSystem, Load, Machine, NetworkSystem, Rating, Ratings, Shunt, System};

@@ -11,6 +11,7 @@
 //! live on their own machines, as the caller wishes. The reference of a part is the bus that was it before, else that
 //! of its largest machine.
 
+use model::{NodeIdx, SwitchIdx};
 use topology::End;
 use topology::calc::{Branch, BranchIdx, Bus, BusIdx, BusKind, Grid, IslandIdx, Voltages};
 
@@ -34,6 +35,17 @@ pub struct Outage {
     pub shunts: Vec<u32>,
     /// Buses that fall into two.
     pub splits: Vec<Split>,
+    /// Nodes and switches of a node-breaker network behind all that; empty for a bus-branch case.
+    pub zone: Zone,
+}
+
+/// Nodes that a fault takes along, and what opens around them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Zone {
+    /// Nodes without voltage, ascending.
+    pub nodes: Vec<NodeIdx>,
+    /// Switches that open, ascending.
+    pub opened: Vec<SwitchIdx>,
 }
 
 /// What leaves a bus for a bus of its own when switches open between both. Anything not named stays.
@@ -138,6 +150,8 @@ impl Outage {
         self.loads.extend(&other.loads);
         self.shunts.extend(&other.shunts);
         self.splits.extend(other.splits.iter().cloned());
+        self.zone.nodes.extend(&other.zone.nodes);
+        self.zone.opened.extend(&other.zone.opened);
         self.tidy();
     }
 
@@ -148,6 +162,8 @@ impl Outage {
         sorted(&mut self.machines);
         sorted(&mut self.loads);
         sorted(&mut self.shunts);
+        sorted(&mut self.zone.nodes);
+        sorted(&mut self.zone.opened);
         let out = &self.branches;
         self.open_ends.retain(|(branch, _)| out.binary_search(branch).is_err());
         self.open_ends.sort_unstable_by_key(|(branch, end)| (*branch, *end == End::To));

@@ -23,7 +23,7 @@ use model::{
 use topology::calc::{BranchIdx, BusIdx};
 use topology::{End, Topology};
 
-use crate::outage::{Outage, Split};
+use crate::outage::{Outage, Split, Zone};
 use crate::system::NetworkSystem;
 
 /// What fails in a node-breaker network.
@@ -35,15 +35,6 @@ pub enum Failing {
     Bay(BayIdx),
     /// Everything in a substation.
     Substation(SubstationIdx),
-}
-
-/// Nodes that a fault takes along, and what opens around them.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Zone {
-    /// Nodes without voltage, ascending.
-    pub nodes: Vec<NodeIdx>,
-    /// Switches that open, ascending.
-    pub opened: Vec<SwitchIdx>,
 }
 
 /// Switches and equipment at every node, for a network in its present topology.
@@ -174,7 +165,7 @@ impl<'a> Switching<'a> {
 
     /// What a zone takes from the calculation model.
     pub fn outage_of(&self, zone: &Zone) -> Outage {
-        let mut outage = Outage::default();
+        let mut outage = Outage { zone: zone.clone(), ..Outage::default() };
         let mut touched: BTreeSet<BusIdx> = BTreeSet::new();
         for &node in &zone.nodes {
             touched.extend(self.base.map.node[node.at()]);

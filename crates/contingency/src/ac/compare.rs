@@ -106,18 +106,25 @@ impl Compare {
         finding.lost_generation_mw = lost.generation_pu * self.base_mva;
         if finding.solved() {
             for (branch, flow) in state.left.branches.iter().zip(&state.solution.flows) {
-                if let Some(place) = self.row_of[branch.at()] {
+                if let Some(place) = self.row_of.get(branch.at()).copied().flatten() {
                     let percent = apparent(flow) * self.rows[place as usize].percent_squared.sqrt();
                     self.watch.loading(place as usize, percent, finding);
                 }
             }
             for (bus, vm_pu) in state.left.buses.iter().zip(&state.solution.voltages.vm_pu) {
-                if let Some(place) = self.bus_of[bus.at()] {
+                if let Some(place) = self.bus_of.get(bus.at()).copied().flatten() {
                     self.voltage(&self.buses[place as usize], *vm_pu, finding);
                 }
             }
         }
         self.watch.close(finding);
+    }
+
+    /// Loading of one branch; `None` where it has no rating or is out.
+    pub(super) fn loading_percent(&self, state: &AcState, branch: BranchIdx) -> Option<f64> {
+        let row = self.rows.get(*self.row_of.get(branch.at())?.as_ref()? as usize)?;
+        let at = state.left.branches.iter().position(|left| *left == branch)?;
+        Some(apparent(state.solution.flows.get(at)?) * row.percent_squared.sqrt())
     }
 
     fn voltage(&self, watched: &WatchedBus, vm_pu: f64, finding: &mut Finding) {

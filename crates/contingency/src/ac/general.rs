@@ -45,7 +45,9 @@ impl AcState {
         let none = BranchFlow { p_from_pu: nan, q_from_pu: nan, p_to_pu: nan, q_to_pu: nan };
         let mut flows = vec![none; branches];
         for (branch, flow) in self.left.branches.iter().zip(&self.solution.flows) {
-            flows[branch.at()] = *flow;
+            if let Some(place) = flows.get_mut(branch.at()) {
+                *place = *flow;
+            }
         }
         flows
     }
