@@ -1,7 +1,8 @@
 //! Full AC contingency analysis: every outage a power flow to the tolerance of the base state.
 //!
-//! Outages of branches that leave every island whole go to an engine for many of them, if the caller has one;
-//! everything else gets the model that is left of it and Newton's method from the base voltages.
+//! Outages of one branch that leave their island whole go to the lanes of [`powerflow::batch::Outages`], unless reactive
+//! limits or shared balancing change what holds at a bus; everything else, and what the lanes cannot solve, gets the
+//! model that is left of it and Newton's method from the base voltages.
 //!
 //! Balancing by participation is an outer loop around the power flow (Wood and Wollenberg, ch. 4; the governors'
 //! answer after the transient). With the schedule `p` and the shares `α` of an island, reference `r`:
@@ -20,30 +21,24 @@ mod general;
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
+use powerflow::batch::{Batch, Outages};
 use powerflow::{Options, Outcome, Solution, Solver, Start};
 use sparse::pool::Pool;
-use topology::calc::{BranchIdx, BusKind, Voltages};
+use topology::calc::{BranchIdx, BusKind, Grid, Voltages};
 
-use crate::bridges::{Bridges, Neighbours, Reach};
-use crate::dc::Rules;
-use crate::finding::{Finding, Monitor, Status};
+use crate::bridges::Bridges;
+use crate::dc::{Balance, Rules};
+use crate::finding::{Finding, Monitor, Status, Watch};
 use crate::outage::{Contingency, Outage};
 use crate::system::System;
 use compare::Compare;
 
 pub use general::AcState;
 
-/// Contingencies that a worker solves between two looks at the pool.
-const PER_JOB: usize = 16;
+/// Contingencies of one job: enough to keep the lanes filled, and few enough for a caller who waits for a word.
+const PER_JOB: usize = 64;
 /// Jobs per worker between two reports to the caller.
-const JOBS_PER_WAVE: usize = 4;
-
-/// An engine for many outages of branches that leave every island whole.
-pub trait BranchOutages: Sync {
-    /// Solves them, each as its own power flow, and shows every one: its position, what became of it, and the
-    /// voltages `[e, f]` in p.u. by bus. What it does not show is solved otherwise.
-    fn solve(&self, outages: &[&[BranchIdx]], visit: &mut dyn FnMut(usize, Outcome, &[[f64; 2]]));
-}
+const JOBS_PER_WAVE: usize = 2;
 
 /// Why there is nothing to compare with.
 #[derive(Clone, PartialEq, Debug)]
@@ -53,18 +48,18 @@ pub struct BaseFault {
 }
 
 /// A system at its base state, ready for outages.
-pub struct AcSweep<'a> {
+pub struct AcSweep {
     system: System,
     base: Solution,
     options: Options,
     rules: Rules,
     compare: Compare,
     bridges: Bridges,
-    neighbours: Neighbours,
-    engine: Option<&'a dyn BranchOutages>,
+    /// Shared by the outages that the lanes can solve; `None` where they do not apply.
+    batch: Option<Batch>,
 }
 
-impl<'a> AcSweep<'a> {
+impl AcSweep {
     /// Solves the base state and prepares the comparison with the limits.
     ///
     /// # Errors
@@ -75,27 +70,37 @@ impl<'a> AcSweep<'a> {
         monitor: &Monitor,
         rules: Rules,
     ) -> Result<Self, Box<BaseFault>> {
-        let base = Solver::new().solve(&system.grid, options);
+        let fault = |solution: Solution| Box::new(BaseFault { solution });
+        let lanes = !options.enforce_q_limits && rules.balance == Balance::Reference;
+        let batch = if lanes && system.grid.islands > 0 {
+            let grid = watched_grid(system, monitor);
+            Some(Batch::new(grid, *options).map_err(|solution| fault(*solution))?)
+        } else {
+            None
+        };
+        let base = match &batch {
+            Some(batch) => batch.base().clone(),
+            None => Solver::new().solve(&system.grid, options),
+        };
         if base.islands.is_empty() || !base.converged() {
-            return Err(Box::new(BaseFault { solution: base }));
+            return Err(fault(base));
         }
         let system = settled(system, &base);
         Ok(Self {
             compare: Compare::new(&system, monitor, &base),
             bridges: Bridges::new(&system.grid),
-            neighbours: Neighbours::new(&system.grid),
             options: Options { start: Start::FromGrid, ..*options },
             system,
             base,
             rules,
-            engine: None,
+            batch,
         })
     }
 
-    /// Lets an engine solve the outages of branches that leave every island whole.
+    /// Leaves the lanes out: every outage by the model that is left of it.
     #[must_use]
-    pub fn with_engine(mut self, engine: &'a dyn BranchOutages) -> Self {
-        self.engine = Some(engine);
+    pub fn without_lanes(mut self) -> Self {
+        self.batch = None;
         self
     }
 
@@ -149,6 +154,7 @@ impl<'a> AcSweep<'a> {
         pool: &dyn Pool,
         sink: &mut dyn FnMut(Finding) -> ControlFlow<()>,
     ) -> usize {
+        let outages = self.batch.as_ref().map(Outages::new);
         let per_wave = PER_JOB * JOBS_PER_WAVE * pool.workers().max(1);
         let mut done = 0;
         for (wave, part) in list.chunks(per_wave).enumerate() {
@@ -159,7 +165,7 @@ impl<'a> AcSweep<'a> {
             pool.run(jobs.len(), &|_, job| {
                 let (first, cases) = jobs[job];
                 // Each job is called once, so its place is free.
-                let _ = found[job].set(self.job(cases, first));
+                let _ = found[job].set(self.job(outages.as_ref(), cases, first));
             });
             for finding in found.into_iter().filter_map(OnceLock::into_inner).flatten() {
                 done += 1;
@@ -171,10 +177,10 @@ impl<'a> AcSweep<'a> {
         done
     }
 
-    fn job(&self, cases: &[Contingency], first: usize) -> Vec<Finding> {
+    fn job(&self, outages: Option<&Outages<'_>>, cases: &[Contingency], first: usize) -> Vec<Finding> {
         let mut found: Vec<Option<Finding>> = vec![None; cases.len()];
-        if let Some(engine) = self.engine {
-            self.by_engine(engine, cases, &mut found);
+        if let Some(outages) = outages {
+            self.in_lanes(outages, cases, &mut found);
         }
         let mut findings = Vec::with_capacity(cases.len());
         for ((index, case), found) in (first..).zip(cases).zip(found) {
@@ -186,41 +192,41 @@ impl<'a> AcSweep<'a> {
         findings
     }
 
-    fn by_engine(&self, engine: &dyn BranchOutages, cases: &[Contingency], found: &mut [Option<Finding>]) {
-        let mut reach = Reach::new(self.system.grid.buses.len());
-        let (mut places, mut outages): (Vec<usize>, Vec<&[BranchIdx]>) = (Vec::new(), Vec::new());
+    fn in_lanes(&self, outages: &Outages<'_>, cases: &[Contingency], found: &mut [Option<Finding>]) {
+        let (mut places, mut branches) = (Vec::new(), Vec::new());
         for (at, case) in cases.iter().enumerate() {
-            let branches = &case.outage.branches;
-            if case.outage.only_branches() && !self.splits(branches, &mut reach) {
+            if let [branch] = *case.outage.branches
+                && case.outage.only_branches()
+                && !self.bridges.is_bridge(branch)
+            {
                 places.push(at);
-                outages.push(branches);
+                branches.push(branch);
             }
         }
-        engine.solve(&outages, &mut |at, outcome, voltages| {
-            // What the engine could not solve has no name for the worst bus yet: the full method finds it.
-            if let Outcome::Converged { iterations, .. } = outcome {
+        if branches.is_empty() {
+            return;
+        }
+        outages.solve(&mut outages.worker(), &branches, &mut |after| {
+            // Of what the lanes cannot solve the full method finds the worst bus.
+            if let Outcome::Converged { iterations, .. } = after.outcome {
                 let mut finding = Finding::new(0, Status::Solved { iterations });
-                self.compare.plain(outages[at], voltages, &mut finding);
-                found[places[at]] = Some(finding);
+                self.compare.plain(branches[after.index], (after.voltages_pu, after.loading), &mut finding);
+                found[places[after.index]] = Some(finding);
             }
         });
     }
+}
 
-    /// Whether these branches leave a bus without the reference.
-    fn splits(&self, branches: &[BranchIdx], reach: &mut Reach) -> bool {
-        if let [branch] = branches {
-            return self.bridges.is_bridge(*branch);
-        }
-        let mut out: Vec<u32> = branches.iter().map(|branch| branch.0).collect();
-        out.sort_unstable();
-        let is_reference = |bus: u32| self.system.grid.buses[bus as usize].kind == BusKind::Slack;
-        branches.iter().any(|branch| {
-            let branch = &self.system.grid.branches[branch.at()];
-            [branch.from, branch.to]
-                .iter()
-                .any(|bus| reach.cut_off(&self.neighbours, bus.0, &out, &is_reference).is_some())
-        })
+/// The grid with the ratings that are watched, and no others.
+fn watched_grid(system: &System, monitor: &Monitor) -> Grid {
+    let mut grid = system.grid.clone();
+    for branch in &mut grid.branches {
+        branch.rate_mva = 0.0;
     }
+    for watched in &Watch::new(system, monitor, |_| 0.0).branches {
+        grid.branches[watched.branch.at()].rate_mva = watched.rating_mva;
+    }
+    grid
 }
 
 /// The references of a system scheduled with what they deliver in its base state.

@@ -4,7 +4,7 @@
 //!   [`remainder`]: the model that it leaves.
 //! - [`Switching`]: what is lost with a fault in a node-breaker network, busbars and substations included.
 //! - [`DcNetwork`]: the linear model and its PTDF, LODF, OTDF. [`DcSweep`]: every outage in lanes of eight.
-//! - [`AcSweep`]: every outage a power flow, through a [`BranchOutages`] engine where that applies.
+//! - [`AcSweep`]: every outage a power flow, in lanes where that applies.
 //! - [`Rule`], [`remedy`]: what is done after an outage, and whether it helps.
 //! - [`Finding`]: what is said about a contingency; [`Worst`]: the worst of many.
 //!
@@ -22,7 +22,7 @@ mod remedy;
 mod switching;
 mod system;
 
-pub use ac::{AcState, AcSweep, BaseFault, BranchOutages};
+pub use ac::{AcState, AcSweep, BaseFault};
 pub use bridges::Bridges;
 pub use dc::{Balance, DcFault, DcNetwork, DcSweep, Pair, Rules};
 pub use finding::{Finding, Heaviest, Monitor, Status, Violation, Worst};

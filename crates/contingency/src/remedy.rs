@@ -127,7 +127,7 @@ impl std::error::Error for ActionFault {}
 /// # Errors
 /// When a rule that holds cannot be carried out.
 pub fn remedy(
-    sweep: &AcSweep<'_>,
+    sweep: &AcSweep,
     plant: Option<Plant<'_>>,
     rules: &[Rule],
     (index, case): (usize, &Contingency),
@@ -162,7 +162,7 @@ pub fn remedy(
 /// # Errors
 /// When an action cannot be done.
 pub fn after_actions(
-    sweep: &AcSweep<'_>,
+    sweep: &AcSweep,
     plant: Option<Plant<'_>>,
     outage: &Outage,
     actions: &[Action],
@@ -219,7 +219,7 @@ fn redispatch(system: &mut System, machine: u32, more_pu: f64) {
 /// Builds the calculation model of the moved switches and brings its solution back to the buses and branches of the
 /// base.
 fn rebuilt(
-    sweep: &AcSweep<'_>,
+    sweep: &AcSweep,
     plant: Plant<'_>,
     outage: &Outage,
     actions: &[Action],
@@ -282,7 +282,7 @@ fn write_back(system: &System, base: &NetworkSystem, schedule: &mut Schedule) {
 }
 
 /// Voltages of the base state at the buses of another model of the same network.
-fn carried(sweep: &AcSweep<'_>, base: &NetworkSystem, built: &NetworkSystem) -> Voltages {
+fn carried(sweep: &AcSweep, base: &NetworkSystem, built: &NetworkSystem) -> Voltages {
     let from = |nodes: &Vec<model::NodeIdx>| nodes.iter().find_map(|node| base.map.node[node.at()]);
     let known = &sweep.base().voltages;
     let figure = |values: &[f64]| -> Vec<f64> {

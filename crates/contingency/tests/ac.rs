@@ -6,14 +6,14 @@ mod foreign;
 use std::ops::ControlFlow;
 
 use contingency::{
-    AcSweep, Balance, BranchOutages, Contingency, Finding, Monitor, Outage, Parts, Rating, Ratings, Rules,
-    Split, Status, System, Violation,
+    AcSweep, Balance, Contingency, Finding, Monitor, Outage, Parts, Rating, Ratings, Rules, Split, Status,
+    System, Violation,
 };
 use foreign::{assert_close, outages, system};
-use powerflow::{Options, Outcome, Solver};
+use powerflow::Options;
 use sparse::pool::{Inline, Pool};
 use topology::End;
-use topology::calc::{BranchIdx, BusIdx, BusKind, Grid};
+use topology::calc::{BranchIdx, BusIdx, BusKind};
 
 const OPTIONS: Options = Options {
     tolerance_pu: 1e-10,
@@ -22,7 +22,7 @@ const OPTIONS: Options = Options {
     start: powerflow::Start::FromGrid,
 };
 
-fn sweep(system: &System) -> AcSweep<'static> {
+fn sweep(system: &System) -> AcSweep {
     AcSweep::new(system, &OPTIONS, &Monitor::default(), Rules::default()).unwrap_or_else(|_| panic!("base"))
 }
 
@@ -58,7 +58,7 @@ fn all_single(system: &System) -> Vec<Contingency> {
     branches.chain(machines).enumerate().map(named).collect()
 }
 
-fn run(sweep: &AcSweep<'_>, list: &[Contingency], pool: &dyn Pool) -> Vec<Finding> {
+fn run(sweep: &AcSweep, list: &[Contingency], pool: &dyn Pool) -> Vec<Finding> {
     let mut found = Vec::new();
     sweep.run(list, pool, &mut |finding| {
         found.push(finding);
@@ -84,26 +84,6 @@ impl Pool for Two {
     }
 }
 
-/// An engine that solves every outage from the data of the grid: the seam, filled in the plainest way.
-struct Plain(Grid);
-
-impl BranchOutages for Plain {
-    fn solve(&self, outages: &[&[BranchIdx]], visit: &mut dyn FnMut(usize, Outcome, &[[f64; 2]])) {
-        for (at, out) in outages.iter().enumerate() {
-            let mut grid = self.0.clone();
-            let mut index = 0_u32;
-            grid.branches.retain(|_| {
-                index += 1;
-                !out.contains(&BranchIdx(index - 1))
-            });
-            let solution = Solver::new().solve(&grid, &OPTIONS);
-            let polar = solution.voltages.vm_pu.iter().zip(&solution.voltages.va_rad);
-            let voltages: Vec<[f64; 2]> = polar.map(|(vm, va)| [vm * va.cos(), vm * va.sin()]).collect();
-            visit(at, solution.islands[0], &voltages);
-        }
-    }
-}
-
 /// Long-term ratings 5 % above the base flow of every branch.
 fn rated(system: &mut System) {
     let base = system.grid.base_mva;
@@ -116,19 +96,18 @@ fn rated(system: &mut System) {
 }
 
 #[test]
-fn an_engine_and_more_workers_find_the_same() {
+fn lanes_and_more_workers_find_the_same() {
     let mut read = system("case118");
     rated(&mut read.system);
-    let plain = Plain(read.system.grid.clone());
-    let (alone, with) = (sweep(&read.system), sweep(&read.system).with_engine(&plain));
+    let (alone, with) = (sweep(&read.system).without_lanes(), sweep(&read.system));
     let list = all_single(&read.system);
     let one = run(&alone, &list, &Inline);
     assert_eq!(format!("{one:?}"), format!("{:?}", run(&alone, &list, &Two)));
-    let by_engine = run(&with, &list, &Inline);
-    assert_eq!(format!("{by_engine:?}"), format!("{:?}", run(&with, &list, &Two)));
+    let in_lanes = run(&with, &list, &Inline);
+    assert_eq!(format!("{in_lanes:?}"), format!("{:?}", run(&with, &list, &Two)));
     assert_eq!(one.len(), list.len());
     let mut overloads = 0;
-    for (ours, theirs) in one.iter().zip(&by_engine) {
+    for (ours, theirs) in one.iter().zip(&in_lanes) {
         assert_eq!((ours.index, ours.violation_count), (theirs.index, theirs.violation_count));
         assert_eq!(
             ours.heaviest.map(|heaviest| heaviest.branch),

@@ -172,6 +172,18 @@ impl Ldl {
         &self.weak
     }
 
+    /// Column of `L` below its diagonal: rows in the order of elimination, ascending, with their values. For solvers
+    /// that walk the factor in their own way.
+    pub fn lower_column(&self, step: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let range = self.pattern.column(step);
+        self.pattern.idx[range.clone()].iter().copied().zip(self.lower[range].iter().copied())
+    }
+
+    /// `D`, in the order of elimination.
+    pub fn diagonal(&self) -> &[f64] {
+        &self.diagonal
+    }
+
     /// Signs of `D`; `None` when nothing is factorised.
     pub fn inertia(&self) -> Option<Inertia> {
         let positive = self.diagonal.iter().filter(|&&d| d > 0.0).count();

@@ -1,10 +1,4 @@
 //! Voltages and flows after an outage against the limits.
-//!
-//! ```text
-//! i(from) = Yff V(from) + Yft V(to)      |S(from)| = |V(from)| |i(from)|      loading = max of both ends / rating
-//! ```
-//!
-//! Rectangular voltages need no trigonometric function, and squares are compared before a root is drawn.
 
 use powerflow::Solution;
 use topology::calc::{BranchFlow, BranchIdx, BusIdx};
@@ -15,18 +9,6 @@ use crate::system::{Band, System};
 
 /// Rounding beyond a limit that is no violation, in p.u.
 const ROUNDING_PU: f64 = 1e-9;
-
-/// A watched branch with its admittances, `[g, b]`.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    ends: [u32; 2],
-    ff: [f64; 2],
-    ft: [f64; 2],
-    tf: [f64; 2],
-    tt: [f64; 2],
-    /// Square of the percent of the rating per p.u.
-    percent_squared: f64,
-}
 
 /// A watched bus.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +22,7 @@ struct WatchedBus {
 #[derive(Clone, Debug)]
 pub(super) struct Compare {
     watch: Watch,
-    rows: Vec<Row>,
-    /// Place in `rows` by branch.
+    /// Place among the watched branches, by branch.
     row_of: Vec<Option<u32>>,
     buses: Vec<WatchedBus>,
     /// Place in `buses` by bus.
@@ -55,19 +36,8 @@ impl Compare {
         let base_mva = system.grid.base_mva;
         let watch = Watch::new(system, monitor, |branch| apparent(&base.flows[branch.at()]) * base_mva);
         let mut row_of = vec![None; system.grid.branches.len()];
-        let mut rows = Vec::with_capacity(watch.branches.len());
         for (place, watched) in (0_u32..).zip(&watch.branches) {
-            let branch = &system.grid.branches[watched.branch.at()];
-            let y = branch.admittance();
             row_of[watched.branch.at()] = Some(place);
-            rows.push(Row {
-                ends: [branch.from.0, branch.to.0],
-                ff: y.ff,
-                ft: y.ft,
-                tf: y.tf,
-                tt: y.tt,
-                percent_squared: (100.0 * base_mva / watched.rating_mva).powi(2),
-            });
         }
         let mut buses = watched_buses(system, monitor, base);
         buses.sort_unstable_by_key(|watched| watched.bus);
@@ -75,19 +45,19 @@ impl Compare {
         for (place, watched) in (0_u32..).zip(&buses) {
             bus_of[watched.bus.at()] = Some(place);
         }
-        Self { watch, rows, row_of, buses, bus_of, change_pu: monitor.voltage_change_pu, base_mva }
+        Self { watch, row_of, buses, bus_of, change_pu: monitor.voltage_change_pu, base_mva }
     }
 
-    /// After an outage of branches that left everything alive; voltages `[e, f]` by bus of the base.
-    pub(super) fn plain(&self, out: &[BranchIdx], voltages: &[[f64; 2]], finding: &mut Finding) {
-        let threshold = self.watch.threshold_percent;
-        let mut bar = -1.0;
-        for (at, row) in self.rows.iter().enumerate() {
-            let squared = row.apparent_squared(voltages) * row.percent_squared;
-            if squared > bar && !out.contains(&self.watch.branches[at].branch) {
-                self.watch.loading(at, squared.sqrt(), finding);
-                let known = finding.heaviest.map_or(0.0, |heaviest| heaviest.percent);
-                bar = known.min(threshold).powi(2);
+    /// After the outage of a branch that left everything alive; voltages `[e, f]` by bus and loadings by branch.
+    pub(super) fn plain(
+        &self,
+        out: BranchIdx,
+        (voltages, loading): (&[[f64; 2]], &[f64]),
+        finding: &mut Finding,
+    ) {
+        for (at, watched) in self.watch.branches.iter().enumerate() {
+            if watched.branch != out {
+                self.watch.loading(at, 100.0 * loading[watched.branch.at()], finding);
             }
         }
         for watched in &self.buses {
@@ -107,7 +77,7 @@ impl Compare {
         if finding.solved() {
             for (branch, flow) in state.left.branches.iter().zip(&state.solution.flows) {
                 if let Some(place) = self.row_of.get(branch.at()).copied().flatten() {
-                    let percent = apparent(flow) * self.rows[place as usize].percent_squared.sqrt();
+                    let percent = self.percent(place, flow);
                     self.watch.loading(place as usize, percent, finding);
                 }
             }
@@ -122,9 +92,13 @@ impl Compare {
 
     /// Loading of one branch; `None` where it has no rating or is out.
     pub(super) fn loading_percent(&self, state: &AcState, branch: BranchIdx) -> Option<f64> {
-        let row = self.rows.get(*self.row_of.get(branch.at())?.as_ref()? as usize)?;
+        let place = (*self.row_of.get(branch.at())?)?;
         let at = state.left.branches.iter().position(|left| *left == branch)?;
-        Some(apparent(state.solution.flows.get(at)?) * row.percent_squared.sqrt())
+        Some(self.percent(place, state.solution.flows.get(at)?))
+    }
+
+    fn percent(&self, place: u32, flow: &BranchFlow) -> f64 {
+        100.0 * apparent(flow) * self.base_mva / self.watch.branches[place as usize].rating_mva
     }
 
     fn voltage(&self, watched: &WatchedBus, vm_pu: f64, finding: &mut Finding) {
@@ -182,26 +156,4 @@ fn watched_buses(system: &System, monitor: &Monitor, base: &Solution) -> Vec<Wat
 /// Apparent power at the heavier end.
 pub(super) fn apparent(flow: &BranchFlow) -> f64 {
     flow.p_from_pu.hypot(flow.q_from_pu).max(flow.p_to_pu.hypot(flow.q_to_pu))
-}
-
-impl Row {
-    /// Square of the apparent power at the heavier end.
-    fn apparent_squared(&self, voltages: &[[f64; 2]]) -> f64 {
-        let [from, to] = self.ends.map(|end| voltages[end as usize]);
-        let at_from = square(from) * square(sum(times(self.ff, from), times(self.ft, to)));
-        let at_to = square(to) * square(sum(times(self.tf, from), times(self.tt, to)));
-        at_from.max(at_to)
-    }
-}
-
-fn times([a, b]: [f64; 2], [c, d]: [f64; 2]) -> [f64; 2] {
-    [a * c - b * d, a * d + b * c]
-}
-
-fn sum([a, b]: [f64; 2], [c, d]: [f64; 2]) -> [f64; 2] {
-    [a + c, b + d]
-}
-
-fn square([a, b]: [f64; 2]) -> f64 {
-    a * a + b * b
 }

@@ -1,9 +1,5 @@
-//! `L D Lᵀ` of a symmetric matrix on a fixed order, with solves for right-hand sides that are nearly empty and for
-//! eight of them side by side.
-//!
-//! Up-looking factorisation after T. A. Davis, "Algorithm 849: A concise sparse Cholesky factorization package",
-//! ACM TOMS 31(4), 2005. Row `k` of `L` has its entries where the elimination tree is climbed from the entries of
-//! column `k` of `A`:
+//! The factors `L D Lᵀ` of [`sparse::ldl`], laid out for right-hand sides that are nearly empty and for eight of them
+//! side by side.
 //!
 //! ```text
 //! parent(j) = min { i > j : L(i,j) ≠ 0 }
@@ -14,8 +10,11 @@
 //! Pivots are not searched: `B` of the DC model is symmetric, and definite as long as reactances are positive. A
 //! growth check against a solve whose answer is known refuses matrices on which that fails.
 
+use std::sync::Arc;
+
+use sparse::Csc;
 use sparse::lanes::{Simd, WithSimd, dispatch};
-use sparse::{Csc, minimum_degree};
+use sparse::ldl::{self, LdlPattern, PivotRule};
 
 /// Right-hand sides that are solved side by side.
 pub(crate) const LANES: usize = 8;
@@ -77,11 +76,29 @@ impl Forward {
 }
 
 impl Ldl {
-    /// Factorises; `None` when a pivot vanishes or the factors do not reproduce a known solution. The matrix
-    /// holds both triangles.
+    /// Factorises; `None` when a pivot vanishes or the factors do not reproduce a known solution.
     pub(crate) fn new(matrix: &Csc) -> Option<Self> {
-        let mut factor = Self::analyse(matrix)?;
-        factor.factorise(matrix)?;
+        let pattern = Arc::new(LdlPattern::analyse(matrix).ok()?);
+        let mut factors = ldl::Ldl::new(Arc::clone(&pattern));
+        factors.factor(matrix, &PivotRule::default()).ok()?;
+        let n = pattern.size();
+        let mut factor = Self {
+            place: vec![0; n],
+            parent: Vec::with_capacity(n),
+            start: vec![0],
+            rows: Vec::with_capacity(pattern.factor_entries()),
+            values: Vec::with_capacity(pattern.factor_entries()),
+            inverse_pivot: factors.diagonal().iter().map(|pivot| 1.0 / pivot).collect(),
+        };
+        for (step, &row) in pattern.elimination_order().iter().enumerate() {
+            factor.place[row] = index(step)?;
+            factor.parent.push(pattern.parent(step).map_or(Some(NONE), index)?);
+            for (below, value) in factors.lower_column(step) {
+                factor.rows.push(index(below)?);
+                factor.values.push(value);
+            }
+            factor.start.push(index(factor.rows.len())?);
+        }
         (factor.error(matrix) <= LARGEST_ERROR).then_some(factor)
     }
 
@@ -96,89 +113,6 @@ impl Ldl {
 
     pub(crate) fn place(&self, row: usize) -> u32 {
         self.place[row]
-    }
-
-    /// Tree and pattern.
-    fn analyse(matrix: &Csc) -> Option<Self> {
-        let n = matrix.cols();
-        let order = minimum_degree(matrix);
-        let mut place = vec![0_u32; n];
-        for (at, &row) in (0_u32..).zip(&order) {
-            place[row] = at;
-        }
-        let (mut parent, mut flag) = (vec![NONE; n], vec![NONE; n]);
-        let mut count = vec![0_u32; n];
-        for (k, &col) in (0_u32..).zip(&order) {
-            flag[k as usize] = k;
-            for (row, _) in matrix.column(col) {
-                let mut i = place[row];
-                while i < k && flag[i as usize] != k {
-                    if parent[i as usize] == NONE {
-                        parent[i as usize] = k;
-                    }
-                    count[i as usize] += 1;
-                    flag[i as usize] = k;
-                    i = parent[i as usize];
-                }
-            }
-        }
-        let mut start = vec![0_u32; n + 1];
-        for k in 0..n {
-            start[k + 1] = start[k].checked_add(count[k])?;
-        }
-        let fill = start[n] as usize;
-        let (rows, values) = (vec![0; fill], vec![0.0; fill]);
-        Some(Self { place, parent, start, rows, values, inverse_pivot: vec![0.0; n] })
-    }
-
-    fn factorise(&mut self, matrix: &Csc) -> Option<()> {
-        let n = self.size();
-        let mut order = vec![0_usize; n];
-        for (row, &at) in self.place.iter().enumerate() {
-            order[at as usize] = row;
-        }
-        let mut next: Vec<u32> = self.start[..n].to_vec();
-        let (mut y, mut flag) = (vec![0.0; n], vec![NONE; n]);
-        let (mut pattern, mut climb) = (Vec::with_capacity(n), Vec::with_capacity(n));
-        for (k, &col) in (0_u32..).zip(&order) {
-            pattern.clear();
-            flag[k as usize] = k;
-            for (row, value) in matrix.column(col) {
-                let mut i = self.place[row];
-                if i > k {
-                    continue;
-                }
-                y[i as usize] += value;
-                climb.clear();
-                while flag[i as usize] != k {
-                    climb.push(i);
-                    flag[i as usize] = k;
-                    i = self.parent[i as usize];
-                }
-                pattern.extend(climb.iter().rev().copied());
-            }
-            // A later climb ends in an earlier one: ascending places are a topological order of all.
-            pattern.sort_unstable();
-            let mut pivot = std::mem::take(&mut y[k as usize]);
-            for &i in &pattern {
-                let i = i as usize;
-                let y_i = std::mem::take(&mut y[i]);
-                let (from, to) = (self.start[i] as usize, next[i] as usize);
-                for (&row, &value) in self.rows[from..to].iter().zip(&self.values[from..to]) {
-                    y[row as usize] -= value * y_i;
-                }
-                let l = y_i * self.inverse_pivot[i];
-                pivot -= l * y_i;
-                self.rows[to] = k;
-                self.values[to] = l;
-                next[i] += 1;
-            }
-            if pivot == 0.0 || !pivot.is_finite() {
-                return None;
-            }
-            self.inverse_pivot[k as usize] = 1.0 / pivot;
-        }
-        Some(())
     }
 
     /// Backward error of `A x = A·1`.
@@ -317,6 +251,10 @@ impl WithSimd for Back<'_> {
             x[k].0 = sum;
         }
     }
+}
+
+fn index(at: usize) -> Option<u32> {
+    u32::try_from(at).ok()
 }
 
 #[cfg(test)]
