@@ -1,6 +1,7 @@
 //! CPU time per outage of the DC model with all branches watched: `dc_speed CASE.m [RUNS]`.
 //!
 //! One thread, so wall time is CPU time. Branches without a rating get 1.2 times their flow, that they are watched.
+#![allow(clippy::disallowed_methods)]
 
 use std::ops::ControlFlow;
 use std::time::Instant;

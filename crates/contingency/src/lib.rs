@@ -19,6 +19,7 @@ mod list;
 mod names;
 mod outage;
 mod remedy;
+mod rule_file;
 mod switching;
 mod system;
 
@@ -30,5 +31,6 @@ pub use list::{ListError, read_csv, read_toml};
 pub use names::{CaseNames, Kind, Names, NetworkNames};
 pub use outage::{Contingency, Lost, Outage, Parts, Remainder, Split, Zone, remainder};
 pub use remedy::{Action, ActionFault, Plant, Remedy, Rule, after_actions, remedy};
+pub use rule_file::read_rules;
 pub use switching::{Failing, Switching};
 pub use system::{Band, CaseSystem, Load, Machine, NetworkSystem, Rating, Ratings, Shunt, System};

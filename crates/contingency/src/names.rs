@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use model::busbranch::BusBranchCase;
-use model::{Equipment, Network};
+use model::{Equipment, Network, SwitchIdx, TapChangerIdx};
 use topology::calc::{BranchIdx, BusIdx};
 
 use crate::outage::{Contingency, Outage};
@@ -39,6 +39,21 @@ pub trait Names {
 
     /// Everything of a kind, named.
     fn all(&self, kind: Kind) -> Vec<Contingency>;
+
+    /// The branch of that name; `None` inside if it is dead or out of service.
+    fn branch(&self, name: &str) -> Option<Option<BranchIdx>>;
+
+    /// Position in [`crate::System::machines`]; `None` inside if it is dead or out of service.
+    fn machine(&self, name: &str) -> Option<Option<u32>>;
+
+    /// Position in [`crate::System::loads`]; `None` inside if it is dead.
+    fn load(&self, name: &str) -> Option<Option<u32>>;
+
+    /// The switch of that name, node-breaker.
+    fn switch(&self, name: &str) -> Option<SwitchIdx>;
+
+    /// The tap changer of the transformer of that name, node-breaker.
+    fn tap_changer(&self, name: &str) -> Option<TapChangerIdx>;
 }
 
 /// Elements of a bus-branch case: branches `FROM-TO` or `FROM-TO#2`, generators by row from 1, buses, loads and shunts
@@ -111,17 +126,6 @@ impl<'a> CaseNames<'a> {
         Self { case, read, branches, branch_names, buses }
     }
 
-    /// The branch of that name; `None` inside if it is out of service.
-    pub fn branch(&self, name: &str) -> Option<Option<BranchIdx>> {
-        self.branches.get(name).map(|row| self.read.map.branches[*row])
-    }
-
-    /// The machine of a row from 1; `None` inside if it is out of service.
-    pub fn machine(&self, name: &str) -> Option<Option<u32>> {
-        let row: usize = name.parse().ok()?;
-        self.read.machines.get(row.checked_sub(1)?).copied()
-    }
-
     fn bus(&self, name: &str) -> Option<Option<BusIdx>> {
         self.buses.get(name).map(|row| self.read.map.buses[*row])
     }
@@ -171,6 +175,28 @@ impl Names for CaseNames<'_> {
             Some(Contingency { name: format!("{} {name}", kind.word()), outage })
         };
         names.into_iter().filter_map(named).collect()
+    }
+
+    fn branch(&self, name: &str) -> Option<Option<BranchIdx>> {
+        self.branches.get(name).map(|row| self.read.map.branches[*row])
+    }
+
+    fn machine(&self, name: &str) -> Option<Option<u32>> {
+        let row: usize = name.parse().ok()?;
+        self.read.machines.get(row.checked_sub(1)?).copied()
+    }
+
+    fn load(&self, name: &str) -> Option<Option<u32>> {
+        let found = self.at_bus(name, self.read.system.loads.iter().map(|load| load.bus))?;
+        Some(found.first().copied())
+    }
+
+    fn switch(&self, _: &str) -> Option<SwitchIdx> {
+        None
+    }
+
+    fn tap_changer(&self, _: &str) -> Option<TapChangerIdx> {
+        None
     }
 }
 
@@ -229,5 +255,42 @@ impl Names for NetworkNames<'_> {
         };
         let all = self.switching.all().into_iter().filter(|failing| kind_of(*failing) == kind);
         all.filter_map(named).collect()
+    }
+
+    fn branch(&self, name: &str) -> Option<Option<BranchIdx>> {
+        match self.failing(Kind::Branch, name)? {
+            Failing::Equipment(equipment) => Some(self.switching.base().map.branch(equipment)),
+            Failing::Bay(_) | Failing::Substation(_) => None,
+        }
+    }
+
+    fn machine(&self, name: &str) -> Option<Option<u32>> {
+        match self.failing(Kind::Generator, name)? {
+            Failing::Equipment(Equipment::Machine(index)) => Some(self.switching.base().machines[index.at()]),
+            Failing::Equipment(_) | Failing::Bay(_) | Failing::Substation(_) => None,
+        }
+    }
+
+    fn load(&self, name: &str) -> Option<Option<u32>> {
+        match self.failing(Kind::Load, name)? {
+            Failing::Equipment(Equipment::Load(index)) => Some(self.switching.base().loads[index.at()]),
+            Failing::Equipment(_) | Failing::Bay(_) | Failing::Substation(_) => None,
+        }
+    }
+
+    fn switch(&self, name: &str) -> Option<SwitchIdx> {
+        let is = |switch: &SwitchIdx| {
+            self.network[*switch].name == name || self.network[*switch].mrid.as_str() == name
+        };
+        SwitchIdx::all(self.network.switches().len()).find(is)
+    }
+
+    fn tap_changer(&self, name: &str) -> Option<TapChangerIdx> {
+        match self.failing(Kind::Branch, name)? {
+            Failing::Equipment(Equipment::Transformer(index)) => {
+                self.network[index].ends[0].ratio_tap_changer
+            }
+            Failing::Equipment(_) | Failing::Bay(_) | Failing::Substation(_) => None,
+        }
     }
 }

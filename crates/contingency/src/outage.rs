@@ -469,8 +469,7 @@ impl<'a> Work<'a> {
         result.grid.base_mva = self.system.grid.base_mva;
         let mut islands = vec![None; self.members.len()];
         let mut new_of = vec![None; self.buses.len()];
-        for at in 0..self.buses.len() {
-            let component = self.component[at];
+        for (at, &component) in self.component.iter().enumerate() {
             let Some(reference) = self.reference.get(component as usize).copied().flatten() else { continue };
             let island = *islands[component as usize].get_or_insert_with(|| {
                 result.grid.islands += 1;

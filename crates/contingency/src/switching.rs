@@ -74,7 +74,12 @@ impl<'a> Switching<'a> {
         Self { network, topology, base, switches, equipment }
     }
 
-    /// Everything of a kind that can fail, in the order of the network.
+    /// The system that was made of the network in this topology.
+    pub const fn base(&self) -> &'a NetworkSystem {
+        self.base
+    }
+
+    /// Everything that can fail, in the order of the network.
     pub fn all(&self) -> Vec<Failing> {
         let network = self.network;
         let lines = LineIdx::all(network.lines().len()).map(Equipment::Line);

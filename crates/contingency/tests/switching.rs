@@ -4,8 +4,8 @@
 mod foreign;
 
 use contingency::{
-    AcSweep, Contingency, Failing, Kind, Monitor, Names, NetworkNames, NetworkSystem, Outage, Rules, Status,
-    Switching, System, read_csv, read_toml,
+    AcSweep, Contingency, Failing, Kind, Monitor, Names, NetworkNames, NetworkSystem, Outage,
+    Plant as Behind, Rules, Status, Switching, System, read_csv, read_toml,
 };
 use model::busbranch::{BusBranchCase, BusNumber, CaseBus, CaseBusType};
 use model::{
@@ -243,6 +243,125 @@ fn an_open_coupler_splits_the_bus() {
     let state = sweep.unwrap_or_else(|_| panic!("base")).state(&outage);
     let numbers: Vec<u32> = (1..=14).filter(|number| *number != 4).collect();
     agrees(&plant, &state, &truth(&case), &numbers);
+}
+
+/// With ratings that the outage of 1-2 violates on 1-5; the rules help in ways that a case can say by hand.
+fn rated(network: Network) -> Plant {
+    let mut made = plant(network);
+    for (branch, rating) in made.system.system.grid.branches.iter().zip(&mut made.system.system.ratings) {
+        rating.0[0] = if branch.name == "L1-5" { 150.0 } else { 0.0 };
+    }
+    made
+}
+
+#[test]
+fn rules_are_carried_out_after_the_outage() {
+    let plant = rated(two_busbars());
+    let switching = Switching::new(&plant.network, &plant.topology, &plant.system);
+    let names = NetworkNames::new(&plant.network, &switching);
+    let schedule = Schedule::of(&plant.network);
+    let behind = Behind {
+        network: &plant.network,
+        topology: &plant.topology,
+        schedule: &schedule,
+        base: &plant.system,
+    };
+    let sweep = AcSweep::new(&plant.system.system, &OPTIONS, &Monitor::default(), Rules::default());
+    let sweep = sweep.unwrap_or_else(|_| panic!("base"));
+    let case = |name: &str| Contingency {
+        name: format!("branch {name}"),
+        outage: names.outage(Kind::Branch, name).unwrap(),
+    };
+    let apply = |text: &str, case: &Contingency| {
+        let rules = contingency::read_rules(text, &names, 100.0).unwrap();
+        contingency::remedy(&sweep, Some(behind), &rules, (0, case)).unwrap()
+    };
+    let loading = |case: &BusBranchCase| {
+        let read = System::from_case(case).unwrap();
+        let solution = powerflow::solve(&read.system.grid, &OPTIONS);
+        assert!(solution.converged());
+        let flow = solution.flows[read.map.branches[1].unwrap().at()];
+        flow.p_from_pu.hypot(flow.q_from_pu).max(flow.p_to_pu.hypot(flow.q_to_pu)) * 100.0 / 1.5
+    };
+    let mut without = case14();
+    without.branches[0].in_service = false;
+    // Generator 2 gives 60 MW more.
+    let mut more = without.clone();
+    more.generators[1].pg_mw += 60.0;
+    let head = "[[rule]]\nname = \"relieve\"\nafter = \"branch L1-2\"\noverloaded = \"L1-5\"\n";
+    let text = format!("{head}change_power = [{{ generator = \"S2/G2\", p_mw = 60.0 }}]\n");
+    let done = apply(&text, &case("L1-2")).unwrap();
+    let percent = |finding: &contingency::Finding| finding.heaviest.unwrap().percent;
+    assert!((percent(&done.before) - loading(&without)).abs() < 1e-6, "{:?}", done.before);
+    assert!((percent(&done.after) - loading(&more)).abs() < 1e-6, "{:?}", done.after);
+    let overloads = |finding: &contingency::Finding| {
+        finding
+            .violations
+            .iter()
+            .filter(|found| matches!(found, contingency::Violation::Overload { .. }))
+            .count()
+    };
+    assert_eq!((done.rules.as_slice(), overloads(&done.before)), (&[0][..], 1));
+    // Opening the coupler of substation 4 splits its bus: the same as a case with a bus of its own for it.
+    let mut split = without.clone();
+    let bus = empty_bus(&split, 40);
+    split.buses.push(CaseBus { pd_mw: split.buses[3].pd_mw, qd_mvar: split.buses[3].qd_mvar, ..bus });
+    (split.buses[3].pd_mw, split.buses[3].qd_mvar) = (0.0, 0.0);
+    for branch in &mut split.branches {
+        if branch.from == BusNumber(4) && [7, 9].contains(&branch.to.0) {
+            branch.from = BusNumber(40);
+        }
+    }
+    let done = apply(&format!("{head}open_switch = [\"S4/Coupler\"]\n"), &case("L1-2")).unwrap();
+    assert!((percent(&done.after) - loading(&split)).abs() < 1e-6, "{:?} {}", done.after, loading(&split));
+    // A tap and a ratio.
+    let mut tap = without.clone();
+    let done = apply(&format!("{head}set_tap = [{{ transformer = \"T4-7\", step = 7 }}]\n"), &case("L1-2"));
+    let normal = plant.network[names.tap_changer("T4-7").unwrap()].normal_step;
+    tap.branches[7].ratio = case14().branches[7].ratio + f64::from(7 - normal) * 0.00625;
+    assert!((percent(&done.unwrap().after) - loading(&tap)).abs() < 1e-6);
+    // Not after another outage, and not below the threshold.
+    assert_eq!(apply(&text, &case("L2-3")), None);
+    assert_eq!(apply(&text.replace("overloaded", "above_percent = 900.0\noverloaded"), &case("L1-2")), None);
+}
+
+#[test]
+fn rules_that_cannot_be_are_refused() {
+    let plant = rated(two_busbars());
+    let switching = Switching::new(&plant.network, &plant.topology, &plant.system);
+    let names = NetworkNames::new(&plant.network, &switching);
+    let check = |text: &str, line: u32, reason: &str| {
+        let error = contingency::read_rules(text, &names, 100.0).unwrap_err();
+        assert!(error.line == line && error.reason.contains(reason) && !error.hint.is_empty(), "{error:?}");
+    };
+    check("[[rule]]\nname = \"a\"\noverloaded = \"L1-5\"\n", 1, "does nothing");
+    check("\n[[rule]]\nname = \"a\"\noverloaded = \"L1-99\"\n", 2, "there is no branch");
+    check("[[rule]]\nname = \"a\"\noverloaded = \"L1-5\"\nclose_switch = [\"X\"]\n", 1, "there is no switch");
+    check("[[rule]]\nname = \"a\"\noverload = \"L1-5\"\n", 3, "unknown field");
+    check(
+        "[[rule]]\nname = \"a\"\noverloaded = \"L1-5\"\nshed = [{ load = \"S3/Load\", share = 2.0 }]\n",
+        1,
+        "share",
+    );
+    // Closing the breaker of the line that failed.
+    let schedule = Schedule::of(&plant.network);
+    let behind = Behind {
+        network: &plant.network,
+        topology: &plant.topology,
+        schedule: &schedule,
+        base: &plant.system,
+    };
+    let sweep = AcSweep::new(&plant.system.system, &OPTIONS, &Monitor::default(), Rules::default());
+    let sweep = sweep.unwrap_or_else(|_| panic!("base"));
+    let outage = names.outage(Kind::Branch, "L1-2").unwrap();
+    let switch = names.switch("S1/L1-2/CB").unwrap();
+    let action = [contingency::Action::Switch { switch, open: false }];
+    let refused = contingency::after_actions(&sweep, Some(behind), &outage, &action);
+    assert_eq!(refused, Err(contingency::ActionFault::OntoFault(switch)));
+    assert_eq!(
+        contingency::after_actions(&sweep, None, &outage, &action),
+        Err(contingency::ActionFault::NeedsNetwork)
+    );
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl<'a> Preparer<'a> {
         let mut path = Path::default();
         network.branch_path(at, &mut self.forward, &mut path);
         let own = network.b[at] * network.ldl.product(&path, &path);
-        if !((1.0 - own).abs() > ALMOST_SINGULAR) {
+        if vanishes(1.0 - own) {
             return Err(NeedsModel);
         }
         let w = network.flow[at] / (1.0 - own);
@@ -144,7 +144,8 @@ impl<'a> Preparer<'a> {
             .copied()
             .filter(|branch| {
                 let [from, to] = self.network.ends[*branch as usize];
-                !kept.contains(branch) && !(is_dead(from) && is_dead(to))
+                let aside = kept.contains(branch) || (is_dead(from) && is_dead(to));
+                !aside
             })
             .collect();
         let paths = self.right_hand_side(&change, &removed, by_shares)?;
@@ -412,12 +413,17 @@ impl<'a> Preparer<'a> {
     }
 }
 
+/// Whether a difference has lost its digits, or is no number.
+fn vanishes(rest: f64) -> bool {
+    rest.is_nan() || rest.abs() <= ALMOST_SINGULAR
+}
+
 /// Gauss with row pivots, row-major; `None` if the matrix is singular.
 fn eliminate(a: &mut [f64], b: &mut [f64]) -> Option<()> {
     let n = b.len();
     for k in 0..n {
         let pivot = (k..n).max_by(|i, j| a[i * n + k].abs().total_cmp(&a[j * n + k].abs()))?;
-        if !(a[pivot * n + k].abs() > ALMOST_SINGULAR) {
+        if vanishes(a[pivot * n + k]) {
             return None;
         }
         for col in 0..n {

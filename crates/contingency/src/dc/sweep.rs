@@ -307,14 +307,13 @@ impl<'a> Sweeper<'a> {
         dispatch(Maxima { rows, x, by_shares, shared: sweep.network.shared, out: &mut self.maxima });
         for ((chunk, rows), heaviest) in sweep.rows.chunks(CHUNK).enumerate().zip(&self.maxima) {
             for lane in 0..block.len() {
-                // A figure that is not finite must not pass as small.
                 if heaviest.0[lane] <= bar[lane] {
                     continue;
                 }
                 let Some(prepared) = &self.prepared[lane] else { continue };
                 for (at, row) in (chunk * CHUNK..).zip(rows) {
                     let percent = row.loading(&self.lanes.x, by_shares.0[lane], lane);
-                    if !(percent <= bar[lane]) && self.alive(prepared, at) {
+                    if percent > bar[lane] && self.alive(prepared, at) {
                         sweep.watch.loading(at, percent, &mut block[lane]);
                     }
                 }
