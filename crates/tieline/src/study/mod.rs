@@ -1,10 +1,13 @@
 //! `tieline study …`: calculations on files, apart from any running centre.
 //!
-//! - `powerflow`, `estimate`: one study each: read, solve, tell. `phases`: the power flow of OpenDSS scripts.
+//! - `powerflow`, `estimate`, `contingencies`, `sensitivity`: one study each: read, solve, tell. `phases`: the power
+//!   flow of OpenDSS scripts.
 //! - `network`: a case, its calculation model, and the way between their rows. `results`: solutions → tables.
 //! - `series`: many steps on one network. `slack`: who balances it.
+//! - `workers`: threads for the solvers, and the way to stop them.
 //! - `table`: columns of results. `render`, `parquet`: what is written of them.
 
+mod contingencies;
 mod estimate;
 pub(crate) mod network;
 mod parquet;
@@ -14,7 +17,9 @@ mod render;
 mod results;
 mod series;
 mod slack;
+mod sensitivity;
 mod table;
+mod workers;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -44,6 +49,10 @@ enum Study {
     Powerflow(powerflow::PowerflowArgs),
     /// State estimation: the state that fits measurements best, without the bad ones.
     Estimate(estimate::EstimateArgs),
+    /// Contingency analysis: what happens when something fails.
+    Contingencies(contingencies::ContingenciesArgs),
+    /// Distribution factors: which branch feels which injection or outage.
+    Sensitivity(sensitivity::SensitivityArgs),
 }
 
 /// How results are written.
@@ -84,6 +93,8 @@ pub(crate) fn command(args: StudyArgs) -> anyhow::Result<ExitCode> {
     match args.study {
         Study::Powerflow(args) => powerflow::run(&args),
         Study::Estimate(args) => estimate::run(&args),
+        Study::Contingencies(args) => contingencies::run(&args),
+        Study::Sensitivity(args) => sensitivity::run(&args),
     }
 }
 

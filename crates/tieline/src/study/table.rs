@@ -84,7 +84,8 @@ impl Column {
             name if name.ends_with("_degree") => 4,
             name if name.ends_with("_percent") => 1,
             // Of any unit.
-            "value" | "sigma" | "estimated" => 5,
+            "value" | "sigma" | "estimated" | "limit" | "before" => 5,
+            "ptdf" | "lodf" | "otdf" => 6,
             _ => 3,
         }
     }
