@@ -39,6 +39,8 @@ pub struct Monitor {
     pub worsened_by: Option<f64>,
     /// Most violations that are kept per contingency, the worst; all are counted.
     pub keep: usize,
+    /// Whether findings carry all voltages and flows.
+    pub detail: bool,
 }
 
 impl Default for Monitor {
@@ -51,6 +53,7 @@ impl Default for Monitor {
             voltage_change_pu: None,
             worsened_by: None,
             keep: 100,
+            detail: false,
         }
     }
 }
@@ -155,6 +158,17 @@ pub struct Finding {
     pub violations: Vec<Violation>,
     /// How bad all that is; see the head of the module.
     pub severity: f64,
+    /// All voltages and flows, where they were asked for and there is a solution.
+    pub detail: Option<Box<Detail>>,
+}
+
+/// The whole state after a contingency.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Detail {
+    /// Voltages `[e, f]` by bus, NaN where dead; empty in the DC model.
+    pub voltages_pu: Vec<[f64; 2]>,
+    /// Active power into every branch at its *from* end; zero where it is out or dead.
+    pub p_from_pu: Vec<f64>,
 }
 
 /// What the voltages and flows were before the outage, and the limits, laid out for the comparison.
@@ -164,6 +178,7 @@ pub(crate) struct Watch {
     pub(crate) threshold_percent: f64,
     pub(crate) worsened_by: Option<f64>,
     pub(crate) keep: usize,
+    pub(crate) detail: bool,
     pub(crate) base_mva: f64,
     pub(crate) total_load_pu: f64,
 }
@@ -201,6 +216,7 @@ impl Watch {
             threshold_percent: monitor.threshold_percent,
             worsened_by: monitor.worsened_by,
             keep: monitor.keep,
+            detail: monitor.detail,
             base_mva: system.grid.base_mva,
             total_load_pu: system.loads.iter().map(|load| load.p_pu.max(0.0)).sum(),
         }
@@ -265,6 +281,7 @@ impl Finding {
             violation_count: 0,
             violations: Vec::new(),
             severity: 0.0,
+            detail: None,
         }
     }
 
@@ -343,7 +360,7 @@ impl Worst {
             return;
         }
         let at = self.found.partition_point(|known| known.worse_first(finding) != Ordering::Greater);
-        self.found.insert(at, finding.clone());
+        self.found.insert(at, Finding { detail: None, ..finding.clone() });
         self.found.truncate(self.limit);
     }
 

@@ -1,10 +1,10 @@
 //! Voltages and flows after an outage against the limits.
 
 use powerflow::Solution;
-use topology::calc::{BranchFlow, BranchIdx, BusIdx};
+use topology::calc::{Branch, BranchFlow, BranchIdx, BusIdx};
 
 use super::general::AcState;
-use crate::finding::{Finding, Monitor, Violation, Watch};
+use crate::finding::{Detail, Finding, Monitor, Violation, Watch};
 use crate::system::{Band, System};
 
 /// Rounding beyond a limit that is no violation, in p.u.
@@ -29,6 +29,8 @@ pub(super) struct Compare {
     bus_of: Vec<Option<u32>>,
     change_pu: Option<f64>,
     base_mva: f64,
+    /// For the flows of a detailed finding; empty without.
+    detailed: Vec<Branch>,
 }
 
 impl Compare {
@@ -45,7 +47,8 @@ impl Compare {
         for (place, watched) in (0_u32..).zip(&buses) {
             bus_of[watched.bus.at()] = Some(place);
         }
-        Self { watch, row_of, buses, bus_of, change_pu: monitor.voltage_change_pu, base_mva }
+        let detailed = if monitor.detail { system.grid.branches.clone() } else { Vec::new() };
+        Self { watch, row_of, buses, bus_of, change_pu: monitor.voltage_change_pu, base_mva, detailed }
     }
 
     /// After the outage of a branch that left everything alive; voltages `[e, f]` by bus and loadings by branch.
@@ -65,6 +68,16 @@ impl Compare {
             self.voltage(watched, e.hypot(f), finding);
         }
         self.watch.close(finding);
+        if self.watch.detail {
+            let polar = |bus: BusIdx| {
+                let [e, f] = voltages[bus.at()];
+                [e.hypot(f), f.atan2(e)]
+            };
+            let flow = |branch: &Branch| branch.flow(polar(branch.from), polar(branch.to)).p_from_pu;
+            let mut p_from_pu: Vec<f64> = self.detailed.iter().map(flow).collect();
+            p_from_pu[out.at()] = 0.0;
+            finding.detail = Some(Box::new(Detail { voltages_pu: voltages.to_vec(), p_from_pu }));
+        }
     }
 
     /// After any outage.
@@ -86,8 +99,20 @@ impl Compare {
                     self.voltage(&self.buses[place as usize], *vm_pu, finding);
                 }
             }
+            if self.watch.detail {
+                finding.detail = Some(Box::new(self.detail(state)));
+            }
         }
         self.watch.close(finding);
+    }
+
+    fn detail(&self, state: &AcState) -> Detail {
+        let polar = state.voltages();
+        let pairs = polar.vm_pu.iter().zip(&polar.va_rad);
+        let voltages_pu = pairs.map(|(vm, va)| [vm * va.cos(), vm * va.sin()]).collect();
+        let flows = state.flows(self.detailed.len());
+        let p_from = |flow: &BranchFlow| if flow.p_from_pu.is_nan() { 0.0 } else { flow.p_from_pu };
+        Detail { voltages_pu, p_from_pu: flows.iter().map(p_from).collect() }
     }
 
     /// Loading of one branch; `None` where it has no rating or is out.

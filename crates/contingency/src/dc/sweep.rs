@@ -14,7 +14,7 @@ use topology::calc::BusIdx;
 use super::ldl::{LANES, Lane, Lanes};
 use super::prepare::{Dead, Prepared, Preparer};
 use super::{Balance, DcFault, DcNetwork};
-use crate::finding::{Finding, Monitor, Status, Watch};
+use crate::finding::{Detail, Finding, Monitor, Status, Watch};
 use crate::outage::{Contingency, Outage, Parts, remainder};
 use crate::system::System;
 use topology::calc::Voltages;
@@ -154,18 +154,7 @@ impl<'a> DcSweep<'a> {
             self.network.ldl.put(path, *factor, 0, &mut worker.lanes);
         }
         self.network.ldl.back_lanes(&mut worker.lanes);
-        let network = self.network;
-        for (at, flow) in out.iter_mut().enumerate() {
-            let ends = network.ends[at];
-            let x = ends.map(|bus| worker.lanes.x[network.place[bus as usize] as usize].0[0]);
-            let dead = ends.iter().any(|bus| worker.preparer.contains(&prepared.dead, *bus));
-            let is_out = u32::try_from(at).is_ok_and(|at| prepared.out.binary_search(&at).is_ok());
-            *flow = if dead || is_out {
-                0.0
-            } else {
-                network.flow[at] + network.b[at] * (x[0] - x[1]) + prepared.by_shares * network.share_flow[at]
-            };
-        }
+        worker.lane_flows(0, &prepared, out);
         Ok(())
     }
 
@@ -235,6 +224,11 @@ impl<'a> Sweeper<'a> {
                 Some(prepared) => {
                     sweep.lost(&prepared.dead, &mut finding);
                     sweep.watch.close(&mut finding);
+                    if sweep.watch.detail {
+                        let mut p_from_pu = vec![0.0; sweep.network.b.len()];
+                        self.lane_flows(lane, prepared, &mut p_from_pu);
+                        finding.detail = Some(Box::new(Detail { voltages_pu: Vec::new(), p_from_pu }));
+                    }
                     found.push(finding);
                 }
                 None => found.push(self.find_by_model(first + lane, &cases[lane].outage)),
@@ -288,6 +282,9 @@ impl<'a> Sweeper<'a> {
             }
         }
         self.sweep.watch.close(&mut finding);
+        if finding.solved() && self.sweep.watch.detail {
+            finding.detail = Some(Box::new(Detail { voltages_pu: Vec::new(), p_from_pu: flows }));
+        }
         finding
     }
 
@@ -320,6 +317,20 @@ impl<'a> Sweeper<'a> {
                 let known = block[lane].heaviest.map_or(-1.0, |heaviest| heaviest.percent);
                 bar[lane] = known.min(threshold);
             }
+        }
+    }
+
+    /// Flow per branch of a lane that is solved.
+    fn lane_flows(&self, lane: usize, prepared: &Prepared, out: &mut [f64]) {
+        let network = self.sweep.network;
+        for (at, flow) in out.iter_mut().enumerate() {
+            let ends = network.ends[at];
+            let x = ends.map(|bus| self.lanes.x[network.place[bus as usize] as usize].0[lane]);
+            let dead = ends.iter().any(|bus| self.preparer.contains(&prepared.dead, *bus));
+            let is_out = u32::try_from(at).is_ok_and(|at| prepared.out.binary_search(&at).is_ok());
+            let by_shares = prepared.by_shares * network.share_flow[at];
+            let after = network.flow[at] + network.b[at] * (x[0] - x[1]) + by_shares;
+            *flow = if dead || is_out { 0.0 } else { after };
         }
     }
 

@@ -53,6 +53,12 @@ pub(crate) struct ContingenciesArgs {
     /// Every finding of every contingency, as it comes, to FILE.parquet, .csv or .json.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// All voltages after every contingency, as they come, to FILE.parquet, .csv or .json.
+    #[arg(long, value_name = "FILE")]
+    voltages: Option<PathBuf>,
+    /// Active power into every branch after every contingency, likewise.
+    #[arg(long, value_name = "FILE")]
+    flows: Option<PathBuf>,
     /// How many of the worst contingencies are shown.
     #[arg(long, default_value_t = 100, value_name = "K")]
     top: usize,
@@ -223,6 +229,7 @@ impl MonitorArgs {
             voltage_change_pu: self.voltage_change,
             worsened_by: self.worsened_by,
             keep: self.keep,
+            detail: false,
         })
     }
 }
@@ -248,6 +255,9 @@ pub(super) fn run(args: &ContingenciesArgs) -> anyhow::Result<ExitCode> {
         Format::Table | Format::Csv | Format::Parquet => ResultKind::Contingency,
     });
     args.output.check(kind == ResultKind::All)?;
+    if args.method.dc && args.voltages.is_some() {
+        anyhow::bail!("the DC model has no voltages (use --flows)");
+    }
     if args.method.dc && args.rules.is_some() {
         anyhow::bail!("rules are judged by the full power flow (leave --dc or --rules out)");
     }

@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 
 use contingency::{
-    AcSweep, Balance, Contingency, DcNetwork, DcSweep, Finding, Outage, Parts, Remedy, Rule, Worst,
+    AcSweep, Balance, Contingency, DcNetwork, DcSweep, Finding, Monitor, Outage, Parts, Remedy, Rule, Worst,
     read_rules, remainder, remedy,
 };
 use powerflow::{Options, Outcome, Solution, Start};
 use topology::calc::{BusIdx, Voltages};
 
-use super::stream::Stream;
+use super::stream::Files;
 use super::subject::Subject;
 use super::{ContingenciesArgs, cases};
 use crate::files;
@@ -47,7 +47,7 @@ struct Collector<'a> {
     args: &'a ContingenciesArgs,
     list: &'a [Contingency],
     subject: &'a Subject<'a>,
-    stream: Option<Stream>,
+    files: Files,
     progress: Progress,
     stop: Stop,
     found: Swept,
@@ -59,13 +59,14 @@ pub(super) fn run(
     subject: &Subject<'_>,
     list: &[Contingency],
 ) -> anyhow::Result<Option<Swept>> {
-    let monitor = args.monitor.monitor(subject)?;
+    let detail = args.voltages.is_some() || args.flows.is_some();
+    let monitor = Monitor { detail, ..args.monitor.monitor(subject)? };
     let rules = rules(args, subject)?;
     let mut collector = Collector {
         args,
         list,
         subject,
-        stream: args.out.as_deref().map(Stream::create).transpose()?,
+        files: Files::create(args)?,
         progress: Progress::new("contingencies", list.len(), args.output.quiet),
         stop: Stop::listen()?,
         found: Swept {
@@ -179,9 +180,7 @@ impl Collector<'_> {
 
     fn pass_on(&mut self, sweep: Option<&AcSweep>, finding: &Finding) -> anyhow::Result<()> {
         let case = &self.list[finding.index];
-        if let Some(stream) = &mut self.stream {
-            stream.write(self.subject, &case.name, finding)?;
-        }
+        self.files.write(self.subject, &case.name, finding)?;
         let Some(sweep) = sweep.filter(|_| finding.violation_count > 0) else { return Ok(()) };
         if self.found.rules.is_empty() || self.found.remedies.len() >= MAX_REMEDIES {
             return Ok(());
@@ -200,9 +199,7 @@ impl Collector<'_> {
 
     fn finish(mut self) -> anyhow::Result<Swept> {
         self.found.complete = self.found.counts.done == self.list.len();
-        if let Some(stream) = self.stream {
-            stream.finish(self.found.complete)?;
-        }
+        self.files.finish(self.found.complete)?;
         Ok(self.found)
     }
 }
