@@ -9,8 +9,9 @@
 //! {u, v} is a bridge  ⇔  v is a child of u and low(v) > enter(u)
 //! ```
 //!
-//! Since the search starts at the reference, what a bridge cuts off is the subtree of `v`: the buses whose numbers
-//! lie in `enter(v) .. leave(v)`. Parallel branches are different edges, so neither of them is a bridge.
+//! Since the search starts at a reference, what a bridge cuts off is the subtree of `v`: the buses whose numbers lie in
+//! `enter(v) .. leave(v)`. A subtree with a reference of its own is not cut off, and its bridge is none here. Parallel
+//! branches are different edges, so neither of them is a bridge.
 
 use std::ops::Range;
 
@@ -77,6 +78,7 @@ impl Bridges {
             neighbours,
             removed: removed.map_or(u32::MAX, |branch| branch.0),
             low: vec![0; grid.buses.len()],
+            fed: grid.buses.iter().map(|bus| bus.kind == BusKind::Slack).collect(),
             found: Self {
                 enter: vec![u32::MAX; grid.buses.len()],
                 order: Vec::with_capacity(grid.buses.len()),
@@ -113,6 +115,8 @@ struct Search<'a> {
     neighbours: &'a Neighbours,
     removed: u32,
     low: Vec<u32>,
+    /// Whether a reference is in the subtree of a bus.
+    fed: Vec<bool>,
     found: Bridges,
 }
 
@@ -153,7 +157,8 @@ impl Search<'_> {
 
     fn close(&mut self, [parent, child]: [usize; 2], by: u32) {
         self.low[parent] = self.low[parent].min(self.low[child]);
-        if self.low[child] > self.found.enter[parent] {
+        self.fed[parent] |= self.fed[child];
+        if self.low[child] > self.found.enter[parent] && !self.fed[child] {
             let end = u32::try_from(self.found.order.len()).unwrap_or(u32::MAX);
             self.found.cut[by as usize] = (self.found.enter[child], end);
         }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! f(l) = b(l) (θ(from) - θ(to) - φ(l))
-//! B θ  = p - g_shunt + Σ (±) b φ                    θ(reference) = 0 by leaving its row out
+//! B θ  = p - g_shunt + Σ (±) b φ                    θ(reference) is given: its row is left out
 //! α    = shares of the machines in balancing, Σ α = 1 per island; all at the reference if it balances alone
 //! p    → p - α Σ p                                  so that every island is in balance
 //! ```
@@ -127,7 +127,7 @@ impl DcNetwork {
         Ok(network)
     }
 
-    /// Angle per bus in the base state, the references at zero.
+    /// Angle per bus in the base state.
     pub fn va_rad(&self) -> &[f64] {
         &self.va_rad
     }
@@ -193,8 +193,19 @@ impl DcNetwork {
             injection[branch.from.at()] += b * branch.shift_rad;
             injection[branch.to.at()] -= b * branch.shift_rad;
         }
+        // What the given angles of the references push into their neighbours.
+        for (branch, b) in grid.branches.iter().zip(&self.b) {
+            for (here, there) in [(branch.from, branch.to), (branch.to, branch.from)] {
+                if self.reference[there.at()] {
+                    injection[here.at()] += b * grid.buses[there.at()].va_rad;
+                }
+            }
+        }
         let mut angle = vec![0.0; injection.len()];
         self.angles(&injection, &mut angle);
+        for (at, bus) in grid.buses.iter().enumerate().filter(|(at, _)| self.reference[*at]) {
+            angle[at] = bus.va_rad;
+        }
         for ((flow, branch), b) in self.flow.iter_mut().zip(&grid.branches).zip(&self.b) {
             *flow = b * (angle[branch.from.at()] - angle[branch.to.at()] - branch.shift_rad);
         }

@@ -443,10 +443,13 @@ impl<'a> Work<'a> {
 
     /// The reference of before, if a machine still stands there.
     fn kept_reference(&self, members: &[usize]) -> Option<usize> {
-        members.iter().copied().find(|&bus| {
-            self.buses[bus].kind == BusKind::Slack
-                && self.machines_at[bus].iter().any(|machine| !self.machine_out[*machine])
-        })
+        members.iter().copied().find(|bus| self.keeps_reference(*bus))
+    }
+
+    /// Whether a bus was a reference and still has a machine.
+    fn keeps_reference(&self, bus: usize) -> bool {
+        self.buses[bus].kind == BusKind::Slack
+            && self.machines_at[bus].iter().any(|machine| !self.machine_out[*machine])
     }
 
     fn largest_source(&self, members: &[usize]) -> Option<usize> {
@@ -480,7 +483,8 @@ impl<'a> Work<'a> {
             // A bus that split lives where either part does.
             result.bus[self.origin[at]].get_or_insert(new);
             result.buses.push(bus_index(self.origin[at]));
-            result.grid.buses.push(self.bus(at, island, at == reference, base));
+            let keeps = self.keeps_reference(at);
+            result.grid.buses.push(self.bus(at, island, at == reference || keeps, base));
         }
         self.branches(&new_of, &mut result);
         self.lost(&new_of, &mut result.lost);

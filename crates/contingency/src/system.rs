@@ -7,7 +7,7 @@
 //! p(bus) = Σ machines p - Σ loads p          g, b(bus) ⊇ Σ shunts g, b
 //! ```
 
-use model::busbranch::{BusBranchCase, CaseBusType, CaseFault};
+use model::busbranch::{BusBranchCase, CaseFault};
 use model::{Diagnostic, MachineIdx, Network};
 use topology::calc::{BusIdx, BusKind, Grid};
 use topology::{CaseMap, GridMap, Schedule, Topology, from_case};
@@ -209,7 +209,6 @@ fn numbered(live: &[Option<BusIdx>]) -> Vec<Option<u32>> {
 }
 
 fn case_machines(case: &BusBranchCase, result: &mut CaseSystem) {
-    let rows = case.bus_rows();
     let base = case.base_mva;
     let system = &mut result.system;
     for ((row, generator), bus) in (1..).zip(&case.generators).zip(&result.map.generators) {
@@ -217,10 +216,7 @@ fn case_machines(case: &BusBranchCase, result: &mut CaseSystem) {
             result.machines.push(None);
             continue;
         };
-        let regulating = match case.buses[rows[&generator.bus]].kind {
-            CaseBusType::Pv | CaseBusType::Reference => true,
-            CaseBusType::Pq | CaseBusType::Isolated => system.grid.buses[bus.at()].kind == BusKind::Slack,
-        };
+        let regulating = system.grid.buses[bus.at()].kind != BusKind::Pq;
         let source = generator.pmax_mw > 0.0;
         result.machines.push(u32::try_from(system.machines.len()).ok());
         system.machines.push(Machine {

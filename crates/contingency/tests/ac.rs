@@ -20,6 +20,8 @@ const OPTIONS: Options = Options {
     max_iterations: 20,
     enforce_q_limits: false,
     start: powerflow::Start::FromGrid,
+    method: powerflow::Method::Newton,
+    rescue: true,
 };
 
 fn sweep(system: &System) -> AcSweep {

@@ -16,8 +16,14 @@ use powerflow::{Options, Start};
 use topology::calc::BusIdx;
 use topology::{End, Schedule, Topology};
 
-const OPTIONS: Options =
-    Options { tolerance_pu: 1e-10, max_iterations: 20, enforce_q_limits: false, start: Start::FromGrid };
+const OPTIONS: Options = Options {
+    tolerance_pu: 1e-10,
+    max_iterations: 20,
+    enforce_q_limits: false,
+    start: Start::FromGrid,
+    method: powerflow::Method::Newton,
+    rescue: true,
+};
 
 fn case14() -> BusBranchCase {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/case14.m");

@@ -80,7 +80,6 @@ impl AcState {
         };
         match reason {
             Reason::NoSlack => "an island has no reference".to_owned(),
-            Reason::SecondSlack(at) => format!("bus {} is a second reference", bus(at)),
             Reason::BadBus(at) => format!("bus {} has unusable data", bus(at)),
             Reason::BadBranch(at) => {
                 let name = self.left.grid.branches.get(at.at()).map_or("?", |branch| branch.name.as_str());

@@ -5,10 +5,12 @@
 //! - `network`: a case, its calculation model, and the way between their rows. `results`: solutions → tables.
 //! - `series`: many steps on one network. `slack`: who balances it.
 //! - `workers`: threads for the solvers, and the way to stop them.
+//! - `workers`: threads for the solvers. `interrupt`: Ctrl-C.
 //! - `table`: columns of results. `render`, `parquet`: what is written of them.
 
 mod contingencies;
 mod estimate;
+mod interrupt;
 pub(crate) mod network;
 mod parquet;
 mod phases;
@@ -18,6 +20,7 @@ mod results;
 mod series;
 mod slack;
 mod sensitivity;
+mod series;
 mod table;
 mod workers;
 

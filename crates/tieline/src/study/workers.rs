@@ -1,13 +1,11 @@
-//! Threads for the solvers, a word now and then for the person who waits, and Ctrl-C.
+//! Threads for the solvers, and a word now and then for the person who waits.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use sparse::pool::Pool;
 
 use super::say;
+use crate::pool;
 
 /// Time without a word after which progress is told.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -31,58 +29,8 @@ impl Pool for Threads {
     }
 
     fn run(&self, jobs: usize, job: &(dyn Fn(usize, usize) + Sync)) {
-        let next = AtomicUsize::new(0);
-        let work = |worker: usize| {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= jobs {
-                    break;
-                }
-                job(worker, index);
-            }
-        };
-        let more = self.workers.min(jobs).saturating_sub(1);
-        std::thread::scope(|scope| {
-            for worker in 1..=more {
-                let work = &work;
-                scope.spawn(move || work(worker));
-            }
-            work(0);
-        });
-    }
-}
-
-/// Set by the first Ctrl-C; the second one ends the program at once.
-#[derive(Clone)]
-pub(crate) struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Listens for Ctrl-C from now on.
-    pub(crate) fn listen() -> anyhow::Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()
-            .context("the interrupt signal cannot be awaited")?;
-        let seen = Arc::clone(&asked);
-        std::thread::Builder::new()
-            .name("interrupt".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    while tokio::signal::ctrl_c().await.is_ok() {
-                        if seen.swap(true, Ordering::Relaxed) {
-                            std::process::exit(1);
-                        }
-                    }
-                });
-            })
-            .context("the interrupt signal cannot be awaited")?;
-        Ok(Self(asked))
-    }
-
-    /// Whether Ctrl-C was pressed.
-    pub(crate) fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let mut workers: Vec<usize> = (0..self.workers.min(jobs.max(1))).collect();
+        pool::run(&mut workers, 0..jobs, |worker, index| job(*worker, index));
     }
 }
 
@@ -111,6 +59,8 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]

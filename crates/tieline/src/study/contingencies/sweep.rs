@@ -13,8 +13,9 @@ use super::stream::Files;
 use super::subject::Subject;
 use super::{ContingenciesArgs, cases};
 use crate::files;
+use crate::study::interrupt;
 use crate::study::say;
-use crate::study::workers::{Progress, Stop, Threads};
+use crate::study::workers::{Progress, Threads};
 
 /// Most remedies that are kept.
 const MAX_REMEDIES: usize = 100_000;
@@ -49,7 +50,6 @@ struct Collector<'a> {
     subject: &'a Subject<'a>,
     files: Files,
     progress: Progress,
-    stop: Stop,
     found: Swept,
 }
 
@@ -68,7 +68,6 @@ pub(super) fn run(
         subject,
         files: Files::create(args)?,
         progress: Progress::new("contingencies", list.len(), args.output.quiet),
-        stop: Stop::listen()?,
         found: Swept {
             base: None,
             counts: Counts::default(),
@@ -78,6 +77,7 @@ pub(super) fn run(
             complete: false,
         },
     };
+    interrupt::watch();
     let threads = Threads::new(args.method.threads);
     let mut fault = Ok(());
     if args.method.dc {
@@ -174,7 +174,7 @@ impl Collector<'_> {
         *fault = self.pass_on(sweep, finding);
         self.progress.at(done);
         // Whoever asks to stop after the last one comes too late.
-        let stopped = self.stop.asked() && done < self.list.len();
+        let stopped = interrupt::cancelled() && done < self.list.len();
         if fault.is_err() || stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 

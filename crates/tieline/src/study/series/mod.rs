@@ -3,7 +3,7 @@
 //! - `profile`: rows of input, from CSV or Parquet; `targets`: what its columns set.
 //! - `states`: switch and tap positions, one calculation model each; `injections`: the rest of a row.
 //! - `solve`: a chunk of rows on the threads, in the lanes of [`powerflow::batch`].
-//! - `output`, `statistics`, `rows_file`: what is written of it. `progress`: how far it is, and Ctrl-C.
+//! - `output`, `statistics`, `rows_file`: what is written of it. `progress`: how far it is.
 //!
 //! Rows are read, solved and written in chunks: memory does not grow with their number.
 
@@ -24,6 +24,7 @@ use std::sync::mpsc;
 use clap::Args;
 use powerflow::Options;
 
+use super::interrupt;
 use super::network::StudyNetwork;
 use super::{Format, LIMITS_VIOLATED, NOT_SOLVED, OutputArgs, say};
 use output::{Output, Place, Quantity, Wanted};
@@ -103,7 +104,7 @@ pub(super) fn run(
     if several && place.path.is_none() {
         anyhow::bail!("results of buses and of branches need a file each (give one with --output)");
     }
-    progress::watch();
+    interrupt::watch();
     let mut profile = Profile::open(profiles, &Names::new(network))?;
     let sink = Output::create(network, &profile.label, &wanted, place)?;
     let tally = stream(args.threads, (network, &mut profile), (options, output.quiet), sink)?;
@@ -139,7 +140,7 @@ fn stream(
         });
         let mut solve_all = || -> anyhow::Result<()> {
             loop {
-                tally.cancelled = progress::cancelled();
+                tally.cancelled = interrupt::cancelled();
                 let chunk = profile.next(if tally.cancelled { 0 } else { most_rows })?;
                 if chunk.rows == 0 {
                     return Ok(());

@@ -1,34 +1,10 @@
-//! How far a long study is, on a terminal, and its end by Ctrl-C.
+//! How far a long study is, on a terminal.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Time between two lines.
 const INTERVAL: Duration = Duration::from_millis(250);
-
-static CANCELLED: AtomicBool = AtomicBool::new(false);
-
-/// Whether somebody pressed Ctrl-C since [`watch`].
-pub(super) fn cancelled() -> bool {
-    CANCELLED.load(Ordering::Relaxed)
-}
-
-/// From now on the first Ctrl-C asks for an orderly end; a second ends the process.
-pub(super) fn watch() {
-    // Without a runtime Ctrl-C ends the process at once, as it always did.
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                CANCELLED.store(true, Ordering::Relaxed);
-            }
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(1);
-            }
-        });
-    });
-}
 
 /// A line that is written over.
 pub(super) struct Progress {
