@@ -53,7 +53,7 @@ enum Study {
     /// State estimation: the state that fits measurements best, without the bad ones.
     Estimate(estimate::EstimateArgs),
     /// Contingency analysis: what happens when something fails.
-    Contingencies(contingencies::ContingenciesArgs),
+    Contingencies(Box<contingencies::ContingenciesArgs>),
     /// Distribution factors: which branch feels which injection or outage.
     Sensitivity(sensitivity::SensitivityArgs),
 }

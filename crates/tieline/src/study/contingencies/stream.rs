@@ -130,7 +130,7 @@ struct Stream {
 }
 
 enum Sink {
-    Parquet(Option<BufWriter<File>>, Option<parquet::Stream<BufWriter<File>>>),
+    Parquet(Option<BufWriter<File>>, Option<Box<parquet::Stream<BufWriter<File>>>>),
     Csv(BufWriter<File>),
     Json(BufWriter<File>),
 }
@@ -168,7 +168,7 @@ impl Sink {
         match self {
             Self::Parquet(file, stream) => {
                 if let Some(file) = file.take() {
-                    *stream = Some(parquet::Stream::new(file, table)?);
+                    *stream = Some(Box::new(parquet::Stream::new(file, table)?));
                 }
                 stream.as_mut().map_or(Ok(()), |stream| stream.write(table))
             }
