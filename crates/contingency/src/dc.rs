@@ -26,6 +26,7 @@ use topology::calc::{BranchIdx, BusKind, Grid};
 use crate::bridges::{Bridges, Neighbours};
 use ldl::{Forward, Ldl, Path};
 
+pub use ldl::LANES;
 pub use screen::Pair;
 pub use sweep::{DcSweep, Rules};
 

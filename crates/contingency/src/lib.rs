@@ -25,7 +25,7 @@ mod system;
 
 pub use ac::{AcState, AcSweep, BaseFault};
 pub use bridges::Bridges;
-pub use dc::{Balance, DcFault, DcNetwork, DcSweep, Pair, Rules};
+pub use dc::{Balance, DcFault, DcNetwork, DcSweep, LANES, Pair, Rules};
 pub use finding::{Detail, Finding, Heaviest, Monitor, Status, Violation, Worst};
 pub use list::{ListError, read_csv, read_toml};
 pub use names::{CaseNames, Kind, Names, NetworkNames};

@@ -16,8 +16,8 @@ use sparse::Csc;
 use sparse::lanes::{Simd, WithSimd, dispatch};
 use sparse::ldl::{self, LdlPattern, PivotRule};
 
-/// Right-hand sides that are solved side by side.
-pub(crate) const LANES: usize = 8;
+/// Outages that the DC model solves side by side.
+pub const LANES: usize = 8;
 
 /// One figure of every lane, in one cache line.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]

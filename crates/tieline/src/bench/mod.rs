@@ -2,9 +2,11 @@
 //!
 //! - `measure`: clocks, memory, the processor. `scenarios`: inputs from a seed. `kept`: room for results.
 //! - `powerflow`: one solution, and many scenarios; `unbalanced`: these conductor by conductor.
+//! - `contingencies`: every branch outage.
 //! - `feeder`: synthetic radial networks. `scaling`: cost against
 //!   size, with a plot.
 
+mod contingencies;
 mod feeder;
 mod kept;
 mod measure;
@@ -14,7 +16,7 @@ mod scaling;
 mod scenarios;
 mod unbalanced;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ::powerflow::Start;
@@ -44,6 +46,8 @@ enum Workload {
     Powerflow(BenchArgs),
     /// Many load scenarios on one topology, all node voltages kept.
     PowerflowBatch(BenchArgs),
+    /// Every branch outage, AC or DC.
+    Contingencies(contingencies::ContingencyArgs),
     /// Cost against size: synthetic radial networks and the given meshed cases; one JSON line each.
     Scaling(scaling::ScalingArgs),
 }
@@ -108,20 +112,25 @@ pub(crate) fn command(command: &BenchCommand) -> anyhow::Result<ExitCode> {
         Workload::Powerflow(args) if args.unbalanced => {
             anyhow::bail!("--unbalanced is for powerflow-batch")
         }
-        Workload::Powerflow(args) => tell("powerflow", args, powerflow::single(args)?),
+        Workload::Powerflow(args) => tell("powerflow", (&args.network, args.runs), powerflow::single(args)?),
         Workload::PowerflowBatch(args) if args.unbalanced => {
-            tell("powerflow-batch-unbalanced", args, unbalanced::batch(args)?)
+            tell("powerflow-batch-unbalanced", (&args.network, args.runs), unbalanced::batch(args)?)
         }
-        Workload::PowerflowBatch(args) => tell("powerflow-batch", args, powerflow::batch(args)?),
+        Workload::PowerflowBatch(args) => {
+            tell("powerflow-batch", (&args.network, args.runs), powerflow::batch(args)?)
+        }
+        Workload::Contingencies(args) => {
+            tell("contingencies", (&args.network, args.runs), contingencies::run(args)?)
+        }
         Workload::Scaling(args) => scaling::run(args),
     }
 }
 
-fn tell(workload: &str, args: &BenchArgs, report: Report) -> anyhow::Result<ExitCode> {
-    let case = args.network.file_stem().unwrap_or_default().to_string_lossy();
+fn tell(workload: &str, (network, runs): (&Path, usize), report: Report) -> anyhow::Result<ExitCode> {
+    let case = network.file_stem().unwrap_or_default().to_string_lossy();
     let solved = report.converged == report.items;
     let mut line = report.line(workload, &case);
-    line["runs"] = json!(args.runs);
+    line["runs"] = json!(runs);
     files::write(None, format!("{line}\n").as_bytes())?;
     Ok(if solved { ExitCode::SUCCESS } else { ExitCode::from(NOT_SOLVED) })
 }

@@ -33,6 +33,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::files;
 use table::Table;
+pub(crate) use workers::Threads;
 
 /// Exit code of a study without a complete solution.
 pub(crate) const NOT_SOLVED: u8 = 2;
