@@ -4,12 +4,14 @@
 mod foreign;
 
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
 use contingency::{
-    Balance, Contingency, DcNetwork, DcSweep, Finding, Monitor, Outage, Parts, Ratings, Rules, System,
-    remainder,
+    Balance, CaseSystem, Contingency, DcNetwork, DcSweep, Finding, Monitor, Outage, Parts, Ratings, Rules,
+    System, remainder,
 };
 use foreign::{assert_close, outages, rows, system};
+use proptest::prelude::*;
 use sparse::pool::{Inline, Pool};
 use topology::calc::{BranchIdx, BusIdx, Voltages};
 
@@ -286,5 +288,50 @@ fn pairs_are_ranked_by_what_they_do_to_each_other() {
             .fold(0.0, f64::max);
         assert!(surprise <= pair.score * (1.0 + 1e-9), "{pair:?} {surprise}");
         assert!(surprise > 0.0);
+    }
+}
+
+static CASE118: LazyLock<CaseSystem> = LazyLock::new(|| system("case118"));
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Several elements together, parts of the grid cut off among them: one right-hand side on the unchanged model says
+    /// what a model of the rest says.
+    #[test]
+    fn any_outage_is_one_right_hand_side(
+        branches in prop::collection::vec(0_u32..20, 0..4),
+        near in prop::collection::vec(0_u32..186, 0..4),
+        machines in prop::collection::vec(0_u32..54, 0..3),
+        buses in prop::collection::vec(0_u32..118, 0..3),
+        shared in any::<bool>(),
+    ) {
+        let system = &CASE118.system;
+        let balance = if shared { Balance::Participation } else { Balance::Reference };
+        let share = if shared { shares(system) } else { vec![] };
+        let network = DcNetwork::new(&system.grid, &share).unwrap();
+        let sweep = DcSweep::new(&network, system, &Monitor::default(), Rules { balance, ..Rules::default() });
+        // Some close together, so that they cut; some anywhere.
+        let start = near.first().copied().unwrap_or(0);
+        let branches = branches.iter().map(|step| (start + step) % 186).chain(near.iter().copied());
+        let mut outage = Outage {
+            branches: branches.map(BranchIdx).collect(),
+            machines: machines.clone(),
+            buses: buses.iter().copied().map(BusIdx).collect(),
+            ..Outage::default()
+        };
+        outage.tidy();
+        let mut flows = vec![0.0; system.grid.branches.len()];
+        let solved = sweep.flows(&outage, &mut flows);
+        let mut rated = system.clone();
+        rated.ratings = vec![Ratings([100.0 * system.grid.base_mva, 0.0, 0.0]); flows.len()];
+        match expected(&rated, &outage, balance) {
+            None => prop_assert!(solved.is_err()),
+            Some(percent) => {
+                for (at, (flow, percent)) in flows.iter().zip(&percent).enumerate() {
+                    prop_assert!((flow.abs() - percent).abs() < 1e-8, "{outage:?} {at} {flow} {percent}");
+                }
+            }
+        }
     }
 }

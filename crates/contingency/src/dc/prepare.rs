@@ -130,8 +130,14 @@ impl<'a> Preparer<'a> {
         let is_dead = |bus: u32| self.contains(&dead, bus);
         let mut change = self.changes(outage, &is_dead)?;
         let mut missing: f64 = -change.values().sum::<f64>();
+        let numbers = part_numbers(&parts);
+        let part_of = |bus: u32| match parts.len() {
+            0 => None,
+            1 => is_dead(bus).then_some(0),
+            _ => numbers.get(&bus).copied(),
+        };
         let mut kept = Vec::new();
-        for (part, cut) in parts.iter().zip(self.attach(&out, &parts, &dead)) {
+        for (part, cut) in parts.iter().zip(self.attach(&out, parts.len(), &part_of)) {
             let Some(cut) = cut else { continue };
             kept.push(cut.0);
             let export = self.export(&out, part);
@@ -144,8 +150,9 @@ impl<'a> Preparer<'a> {
             .copied()
             .filter(|branch| {
                 let [from, to] = self.network.ends[*branch as usize];
-                let aside = kept.contains(branch) || (is_dead(from) && is_dead(to));
-                !aside
+                // Between two parts it would close a loop over the branches on which they stay.
+                let inside = part_of(from).is_some() && part_of(from) == part_of(to);
+                !(inside || kept.contains(branch))
             })
             .collect();
         let paths = self.right_hand_side(&change, &removed, by_shares)?;
@@ -277,18 +284,13 @@ impl<'a> Preparer<'a> {
     }
 
     /// For every part the branch on which it stays, with the bus where that leaves it: towards the reference.
-    fn attach(&self, out: &[u32], parts: &[Part], dead: &Dead) -> Vec<Option<(u32, u32)>> {
-        let mut part_of: BTreeMap<u32, usize> = BTreeMap::new();
-        if parts.len() > 1 {
-            for (at, part) in parts.iter().enumerate() {
-                part_of.extend(part.buses.iter().map(|bus| (*bus, at)));
-            }
-        }
-        let of = |bus: u32| match parts.len() {
-            1 => self.contains(dead, bus).then_some(0),
-            _ => part_of.get(&bus).copied(),
-        };
-        let mut attached: Vec<Option<(u32, u32)>> = vec![None; parts.len()];
+    fn attach(
+        &self,
+        out: &[u32],
+        parts: usize,
+        of: &dyn Fn(u32) -> Option<usize>,
+    ) -> Vec<Option<(u32, u32)>> {
+        let mut attached: Vec<Option<(u32, u32)>> = vec![None; parts];
         let mut moved = true;
         while moved {
             moved = false;
@@ -411,6 +413,17 @@ impl<'a> Preparer<'a> {
         paths.push((of_change, 1.0));
         Ok(paths)
     }
+}
+
+/// Part by bus; empty where one part needs no list.
+fn part_numbers(parts: &[Part]) -> BTreeMap<u32, usize> {
+    let mut numbers = BTreeMap::new();
+    if parts.len() > 1 {
+        for (at, part) in parts.iter().enumerate() {
+            numbers.extend(part.buses.iter().map(|bus| (*bus, at)));
+        }
+    }
+    numbers
 }
 
 /// Whether a difference has lost its digits, or is no number.
