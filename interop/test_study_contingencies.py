@@ -8,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 
+import pyarrow.parquet
 import pytest
 
 import product
@@ -44,13 +45,22 @@ def test_lists_fail_together_and_faults_have_a_line(tmp_path):
     file = tmp_path / "list.csv"
     file.write_text("name,type,element\nboth,branch,7-8\nboth,bus,3\n")
     out = tmp_path / "out.json"
-    found, _ = study(CASE, "--list", file, "--out", out)
+    found, _ = study(CASE, "--list", file, "--findings", out)
     assert found["summary"]["contingencies"] == 1
     lost = [row for row in json.loads(out.read_text())["violation"] if row["violation"] == "lost_buses"]
     assert [(row["value"], row["element"]) for row in lost] == [(2, "3")] and abs(lost[0]["lost_load_mw"] - 94.2) < 1e-9
     file.write_text("name,type,element\nboth,branch,7-8\nboth,branch,7-99\n")
     done = tieline("contingencies", CASE, "--list", file)
     assert done.returncode == 1 and f"{file}:3: there is no branch" in done.stderr
+
+
+def test_findings_go_to_a_file_as_they_come(tmp_path):
+    out = tmp_path / "out.parquet"
+    done = tieline("contingencies", CASE, "--out", out, "--top", 1)
+    assert done.returncode == 3 and len(done.stdout.splitlines()) == 2
+    table = pyarrow.parquet.read_table(out)
+    assert len(set(table["contingency"].to_pylist())) == 20
+    assert "branch 2-3" in table["contingency"].to_pylist() and "overload" in table["violation"].to_pylist()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--dc"], ["--breakers", "--outages", "busbar,bay,substation"]])
@@ -90,7 +100,7 @@ def test_an_outage_without_a_solution_is_said_so():
 
 def test_an_interrupt_leaves_partial_results(tmp_path):
     out = tmp_path / "out.json"
-    command = [product.program(), "study", "contingencies", str(LARGE), "--n2", "screen:30000", "--out", str(out)]
+    command = [product.program(), "study", "contingencies", str(LARGE), "--n2", "screen:30000", "--findings", str(out)]
     command += ["--threads", "1", "--format", "json"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     product.wait_until(lambda: out.exists() and out.stat().st_size > 0, seconds=60)

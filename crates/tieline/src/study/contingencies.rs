@@ -9,7 +9,7 @@ mod subject;
 mod sweep;
 mod tables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -50,9 +50,10 @@ pub(crate) struct ContingenciesArgs {
     /// Remedial actions by rule, TOML; for what violates limits.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Every finding of every contingency, as it comes, to FILE.parquet, .csv or .json.
+    /// Every finding of every contingency, as it comes, to FILE.parquet, .csv or .json. `--out FILE` with such an ending
+    /// and without --format does the same.
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    findings: Option<PathBuf>,
     /// All voltages after every contingency, as they come, to FILE.parquet, .csv or .json.
     #[arg(long, value_name = "FILE")]
     voltages: Option<PathBuf>,
@@ -209,6 +210,20 @@ impl OutageKind {
     }
 }
 
+impl ContingenciesArgs {
+    /// The file for all findings, if they were asked for.
+    fn findings(&self) -> Option<&Path> {
+        self.findings.as_deref().or_else(|| self.output_is_findings())
+    }
+
+    /// The output, if its ending says that it is for all findings and not for a table.
+    fn output_is_findings(&self) -> Option<&Path> {
+        let path = self.output.output.as_deref().filter(|_| self.output.format == Format::Table)?;
+        let ending = path.extension()?.to_str()?;
+        stream::ENDINGS.contains(&ending).then_some(path)
+    }
+}
+
 impl MonitorArgs {
     fn monitor(&self, subject: &Subject<'_>) -> anyhow::Result<Monitor> {
         let mut branches = Vec::new();
@@ -270,7 +285,12 @@ pub(super) fn run(args: &ContingenciesArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(NOT_SOLVED));
         };
         tell(args, &swept, list.len());
-        args.output.write(&tables::findings(args, subject, &list, &swept)?, kind.table())?;
+        let found = tables::findings(args, subject, &list, &swept)?;
+        match args.output_is_findings() {
+            Some(_) => OutputArgs { format: Format::Table, output: None, quiet: args.output.quiet }
+                .write(&found, kind.table())?,
+            None => args.output.write(&found, kind.table())?,
+        }
         Ok(ExitCode::from(code(&swept)))
     })
 }

@@ -14,6 +14,8 @@ use super::tables::{Row, rows, table};
 use crate::study::table::{Column, Table};
 use crate::study::{parquet, render};
 
+/// Endings of files that are written as results come.
+pub(super) const ENDINGS: [&str; 3] = ["parquet", "csv", "json"];
 /// Rows that are written together.
 const GROUP: usize = 65_536;
 
@@ -34,11 +36,11 @@ struct Figures {
 
 impl Files {
     pub(super) fn create(args: &ContingenciesArgs) -> anyhow::Result<Self> {
-        let create = |path: &Option<std::path::PathBuf>| path.as_deref().map(Stream::create).transpose();
+        let create = |path: Option<&Path>| path.map(Stream::create).transpose();
         Ok(Self {
-            findings: create(&args.out)?.map(|stream| (stream, Vec::new())),
-            voltages: create(&args.voltages)?.map(|stream| (stream, Figures::default())),
-            flows: create(&args.flows)?.map(|stream| (stream, Figures::default())),
+            findings: create(args.findings())?.map(|stream| (stream, Vec::new())),
+            voltages: create(args.voltages.as_deref())?.map(|stream| (stream, Figures::default())),
+            flows: create(args.flows.as_deref())?.map(|stream| (stream, Figures::default())),
         })
     }
 
@@ -140,7 +142,7 @@ impl Stream {
     fn create(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display().to_string();
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
-        if !["parquet", "csv", "json"].contains(&ending) {
+        if !ENDINGS.contains(&ending) {
             anyhow::bail!("{shown}: the ending is no format (use .parquet, .csv or .json)");
         }
         let file = File::create(path).with_context(|| format!("{shown}: cannot be written"))?;
