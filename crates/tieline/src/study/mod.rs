@@ -4,7 +4,6 @@
 //!   flow of OpenDSS scripts.
 //! - `network`: a case, its calculation model, and the way between their rows. `results`: solutions → tables.
 //! - `series`: many steps on one network. `slack`: who balances it.
-//! - `workers`: threads for the solvers, and the way to stop them.
 //! - `workers`: threads for the solvers. `interrupt`: Ctrl-C.
 //! - `table`: columns of results. `render`, `parquet`: what is written of them.
 
@@ -17,10 +16,9 @@ mod phases;
 mod powerflow;
 mod render;
 mod results;
-mod series;
-mod slack;
 mod sensitivity;
 mod series;
+mod slack;
 mod table;
 mod workers;
 
