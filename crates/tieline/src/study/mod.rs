@@ -12,7 +12,7 @@ mod phases;
 mod powerflow;
 mod render;
 mod results;
-mod series;
+pub(crate) mod series;
 mod slack;
 mod table;
 
