@@ -71,6 +71,10 @@ struct BenchArgs {
     /// Seed of the factors.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Rows of a profile as scenarios (powerflow-batch), as `tieline study powerflow --profiles` takes it, without
+    /// columns of branches.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenarios", "spread", "seed", "unbalanced"])]
+    profiles: Option<PathBuf>,
     /// Threads; results do not depend on it.
     #[arg(long, default_value_t = 1, value_parser = threads)]
     threads: usize,
@@ -91,6 +95,8 @@ enum Begin {
     Case,
     /// 1 p.u. and the angle of the reference.
     Flat,
+    /// 1 p.u. and the angles of the DC power flow.
+    Dc,
 }
 
 /// What was measured.
@@ -164,6 +170,7 @@ impl Begin {
         match self {
             Self::Case => "case",
             Self::Flat => "flat",
+            Self::Dc => "dc",
         }
     }
 
@@ -171,6 +178,7 @@ impl Begin {
         match self {
             Self::Case => Start::FromGrid,
             Self::Flat => Start::Flat,
+            Self::Dc => Start::Dc,
         }
     }
 }
