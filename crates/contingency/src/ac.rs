@@ -89,7 +89,9 @@ impl AcSweep {
         Ok(Self {
             compare: Compare::new(&system, monitor, &base),
             bridges: Bridges::new(&system.grid),
-            options: Options { start: Start::FromGrid, ..*options },
+            // From a solved base state, what Newton does not reach is a finding; ways out of hard starts would take
+            // longer than all the other outages together.
+            options: Options { start: Start::FromGrid, rescue: false, ..*options },
             system,
             base,
             rules,

@@ -183,7 +183,9 @@ impl<'a> Outages<'a> {
         let original = grid.branches[branch.at()].clone();
         let open = &mut grid.branches[branch.at()];
         (open.r_pu, open.x_pu, open.g_pu, open.b_pu) = (0.0, OPEN_PU, 0.0, 0.0);
-        let options = Options { start: Start::FromGrid, enforce_q_limits: false, ..self.batch.options };
+        // An outage that Newton does not reach from the base solution is a finding, not a hard start.
+        let options =
+            Options { start: Start::FromGrid, enforce_q_limits: false, rescue: false, ..self.batch.options };
         let solution = solver.solve(grid, &options);
         grid.branches[branch.at()] = original;
         let end = grid.branches[branch.at()].to;
