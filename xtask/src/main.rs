@@ -1,9 +1,10 @@
 //! Chores of the workspace: `cargo xtask <command>`. `cargo xtask ci` is the whole of continuous integration.
 //!
 //! Map: `ci` the steps in order · `layers` and `purity` who may use what · `tidy` sizes and leftovers ·
-//! `licences` · `ui` build of the page · `peers` foreign stacks for the tests. Below them `metadata` reads what
+//! `licences` · `ui` build of the page · `peers` foreign stacks for the tests · `bench` the program beside its peers. Below them `metadata` reads what
 //! cargo says, `source` scans Rust, `tree`, `hash`, `run` and `outcome` are small tools.
 
+mod bench;
 mod ci;
 mod hash;
 mod layers;
@@ -31,6 +32,7 @@ cargo xtask COMMAND
   tidy                            sizes, leftovers, module docs, changelog fragments
   licences                        licences and refused crates
   ui [--check]                    builds web/ into crates/web/dist; --check compares with a fresh build
+  bench-peers [SCRIPT…]           the program and its peers in turns: a table of times and ratios
   peers                           sets up foreign stacks, browser and Node packages for the tests
 ";
 
@@ -67,6 +69,7 @@ fn command(arguments: &[&str]) -> Result<bool> {
         ["licences"] => ended(ci::check_licences(&root)?),
         ["ui"] => ended(ui::build(&root)?),
         ["ui", "--check"] => ended(ui::check(&root)?),
+        ["bench-peers", scripts @ ..] => bench::peers(&root, scripts).map(|()| true),
         ["peers"] => ended(peers::set_up(&root)?),
         _ => bail!("unknown command `{}`; `cargo xtask help` lists them", arguments.join(" ")),
     }

@@ -53,11 +53,16 @@ pub(crate) fn folder(root: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The interpreter of the environment with the peers, which is made at the first call.
+/// The interpreter of the environment with the peers of the tests, which is made at the first call.
 pub(crate) fn python(root: &Path) -> Result<PathBuf> {
-    let environment = folder(root)?.join("venv");
+    environment(root, "venv", REQUIREMENTS)
+}
+
+/// The interpreter of a Python environment with the packages of a file, which is made at the first call.
+pub(crate) fn environment(root: &Path, name: &str, requirements: &str) -> Result<PathBuf> {
+    let environment = folder(root)?.join(name);
     let python = environment.join("bin/python");
-    let requirements = root.join(REQUIREMENTS);
+    let requirements = root.join(requirements);
     once(&environment, "requirements", std::slice::from_ref(&requirements), || {
         make_environment(&environment)?;
         pip_install(&python, &requirements)

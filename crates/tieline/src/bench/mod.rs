@@ -91,6 +91,8 @@ enum Begin {
     Case,
     /// 1 p.u. and the angle of the reference.
     Flat,
+    /// 1 p.u. and the angles of the DC power flow.
+    Dc,
 }
 
 /// What was measured.
@@ -164,6 +166,7 @@ impl Begin {
         match self {
             Self::Case => "case",
             Self::Flat => "flat",
+            Self::Dc => "dc",
         }
     }
 
@@ -171,6 +174,7 @@ impl Begin {
         match self {
             Self::Case => Start::FromGrid,
             Self::Flat => Start::Flat,
+            Self::Dc => Start::Dc,
         }
     }
 }

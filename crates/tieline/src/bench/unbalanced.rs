@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use ::powerflow::phases::PhaseOptions;
 use ::powerflow::phases::batch::{PhaseBatch, PhaseScenarios, PhaseSolved};
+use ::powerflow::phases::{PhaseOptions, PhaseOutcome};
 use anyhow::Context as _;
 use exchange::opendss;
 use model::busbranch::{BusBranchCase, CaseBusType};
@@ -38,7 +38,10 @@ pub(super) fn batch(args: &BenchArgs) -> anyhow::Result<Report> {
     let (nodes, buses) = (grid.nodes.len(), grid.buses.len());
     let mut batch = None;
     let setup = measure::time(|| batch = Some(PhaseBatch::new(grid.clone(), options)));
-    let batch = batch.context("no batch")?.map_err(|_| anyhow::anyhow!("the base case is not solved"))?;
+    let batch = batch.context("no batch")?.map_err(|base| {
+        let unsolved = base.outcomes.iter().find(|outcome| !matches!(outcome, PhaseOutcome::Solved { .. }));
+        anyhow::anyhow!("the base case is not solved: {unsolved:?}")
+    })?;
     let mut kept = Kept::new((nodes, batch.block()), args.scenarios, args.threads, || batch.worker());
     let spent = measure::median_of(args.runs, || {
         kept.solve(|worker, range, take| {
