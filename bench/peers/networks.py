@@ -91,12 +91,14 @@ class Pgm:
         case = CaseFrames(str(path))
         bus, branch = case.bus.to_numpy(), case.branch.to_numpy()
         self.base_va = float(case.baseMVA) * 1e6
-        live = branch[:, BR_STATUS] != 0
-        trafos, branch = branch[live & (branch[:, TAP] != 0)], branch[live & (branch[:, TAP] == 0)]
-        count, lines = len(bus), len(branch)
         self.numbers = bus[:, BUS_I].astype(int)
         place = {number: row for row, number in enumerate(self.numbers)}
         u = bus[:, BASE] * 1e3
+        levels = np.array([[u[place[int(number)]] for number in row[[F_BUS, T_BUS]]] for row in branch])
+        trafo = (branch[:, TAP] != 0) | (levels[:, 0] != levels[:, 1])
+        live = branch[:, BR_STATUS] != 0
+        trafos, branch = branch[live & trafo], branch[live & ~trafo]
+        count, lines = len(bus), len(branch)
         node = initialize_array("input", ComponentType.node, count)
         node["id"], node["u_rated"] = np.arange(count), u
         line = initialize_array("input", ComponentType.line, lines)
@@ -118,7 +120,8 @@ class Pgm:
         z = u[trafo["to_node"]] ** 2 / self.base_va
         trafo["r1"], trafo["x1"] = trafos[:, BR_R] * z, trafos[:, BR_X] * z
         trafo["g1"], trafo["b1"] = 0.0, trafos[:, BR_B] / z
-        trafo["k"], trafo["theta"], trafo["sn"] = trafos[:, TAP], np.radians(trafos[:, SHIFT]), 1e9
+        trafo["k"] = np.where(trafos[:, TAP] == 0, 1.0, trafos[:, TAP])
+        trafo["theta"], trafo["sn"] = np.radians(trafos[:, SHIFT]), 1e9
         source = initialize_array("input", ComponentType.source, 1)
         slack = np.flatnonzero(bus[:, BUS_TYPE] == 3)[0]
         last = count + lines + len(trafos)

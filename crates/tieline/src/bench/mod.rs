@@ -71,6 +71,10 @@ struct BenchArgs {
     /// Seed of the factors.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Rows of a profile as scenarios (powerflow-batch), as `tieline study powerflow --profiles` takes it, without
+    /// columns of branches.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenarios", "spread", "seed", "unbalanced"])]
+    profiles: Option<PathBuf>,
     /// Threads; results do not depend on it.
     #[arg(long, default_value_t = 1, value_parser = threads)]
     threads: usize,

@@ -13,6 +13,7 @@ use super::scenarios::LoadScenarios;
 use super::{Begin, BenchArgs, Report};
 use crate::files;
 use crate::study::network::StudyNetwork;
+use crate::study::series;
 
 /// One warm solution (pattern and order kept, start values as given), and one from nothing.
 pub(super) fn single(args: &BenchArgs) -> anyhow::Result<Report> {
@@ -44,9 +45,15 @@ pub(super) fn single(args: &BenchArgs) -> anyhow::Result<Report> {
 pub(super) fn batch(args: &BenchArgs) -> anyhow::Result<Report> {
     let network = StudyNetwork::read(&args.network, false)?;
     let options = options(args.start);
-    let loads_pu = loads_pu(&network);
-    let draw = (args.spread, args.seed);
-    let scenarios = LoadScenarios::draw(&network.grid, &loads_pu, args.scenarios, draw);
+    let scenarios = match &args.profiles {
+        Some(profiles) => {
+            LoadScenarios::given(network.grid.buses.len(), series::injections(&network, profiles)?)
+        }
+        None => {
+            let draw = (args.spread, args.seed);
+            LoadScenarios::draw(&network.grid, &loads_pu(&network), args.scenarios, draw)
+        }
+    };
     let mut batch = None;
     let setup = measure::time(|| batch = Some(Batch::new(network.grid.clone(), options)));
     let batch = batch.context("no batch")?.map_err(|base| unsolved(&network, &base))?;
@@ -68,8 +75,8 @@ pub(super) fn batch(args: &BenchArgs) -> anyhow::Result<Report> {
     let more = json!({
         "start": args.start.name(),
         "tolerance_pu": options.tolerance_pu,
-        "spread": args.spread,
-        "seed": args.seed,
+        "spread": args.profiles.is_none().then_some(args.spread),
+        "seed": args.profiles.is_none().then_some(args.seed),
         "iterations_mean": kept.mean_steps(),
         "setup_cpu_us": setup.cpu_us,
     });

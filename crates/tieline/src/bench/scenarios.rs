@@ -30,6 +30,11 @@ impl LoadScenarios {
         Self { buses, count, p_pu, q_pu }
     }
 
+    /// Those of `buses` buses that are given, row by row.
+    pub(super) fn given(buses: usize, (p_pu, q_pu): (Vec<f64>, Vec<f64>)) -> Self {
+        Self { buses, count: p_pu.len() / buses.max(1), p_pu, q_pu }
+    }
+
     pub(super) const fn count(&self) -> usize {
         self.count
     }

@@ -17,7 +17,7 @@ mod powerflow;
 mod render;
 mod results;
 mod sensitivity;
-mod series;
+pub(crate) mod series;
 mod slack;
 mod table;
 mod workers;

@@ -27,12 +27,14 @@ use powerflow::Options;
 use super::interrupt;
 use super::network::StudyNetwork;
 use super::{Format, LIMITS_VIOLATED, NOT_SOLVED, OutputArgs, say};
+use crate::files;
+use injections::Injections;
 use output::{Output, Place, Quantity, Wanted};
 use profile::Profile;
 use progress::Progress;
 use solve::{Memory, Solutions};
 use states::States;
-use targets::Names;
+use targets::{Names, Target};
 
 /// Voltages of one chunk, in numbers of 8 octets.
 const CHUNK_NUMBERS: usize = 8 << 20;
@@ -78,6 +80,30 @@ struct Tally {
     unsolved: usize,
     violations: usize,
     cancelled: bool,
+}
+
+/// Net injections of every row of a profile that moves no switch and no tap: active and reactive power by row and bus of
+/// the grid.
+pub(crate) fn injections(network: &StudyNetwork, profiles: &Path) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
+    let mut profile = Profile::open(profiles, &Names::new(network))?;
+    if profile.targets.iter().any(Target::switches) {
+        anyhow::bail!("{}: switches or taps move (leave these columns out)", files::shown(profiles));
+    }
+    let injections = Injections::new(network, &profile.targets);
+    let buses = network.grid.buses.len();
+    let (mut p_pu, mut q_pu) = (Vec::new(), Vec::new());
+    loop {
+        let chunk = profile.next(MOST_ROWS)?;
+        if chunk.rows == 0 {
+            return Ok((p_pu, q_pu));
+        }
+        for row in 0..chunk.rows {
+            let at = p_pu.len();
+            p_pu.resize(at + buses, 0.0);
+            q_pu.resize(at + buses, 0.0);
+            injections.write(chunk.figures(row), &mut p_pu[at..], &mut q_pu[at..]);
+        }
+    }
 }
 
 /// Solves the steps of `profiles` on `network`.
