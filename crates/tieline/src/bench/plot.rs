@@ -12,20 +12,15 @@ const GREY: RGBColor = RGBColor(120, 120, 120);
 const FONT: &str = "sans-serif";
 
 /// Two panels: radial networks by nodes, meshed ones by blocks of the factor.
-pub(super) fn curves(radial: &[Point], meshed: &[Point], threads: usize) -> anyhow::Result<String> {
+pub(super) fn curves(radial: &[Point], meshed: &[Point]) -> anyhow::Result<String> {
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
         let panels = area.split_evenly((1, 2));
-        let by_buses = Panel { title: "radial", x: "nodes", threads, colour: BLUE, of: |p| p.buses };
-        let by_blocks = Panel {
-            title: "meshed",
-            x: "2x2 blocks of the factor",
-            threads,
-            colour: ORANGE,
-            of: |p| p.blocks,
-        };
+        let by_buses = Panel { title: "radial", x: "nodes", colour: BLUE, of: |p| p.buses };
+        let by_blocks =
+            Panel { title: "meshed", x: "2x2 blocks of the factor", colour: ORANGE, of: |p| p.blocks };
         for (area, panel, points) in [(&panels[0], by_buses, radial), (&panels[1], by_blocks, meshed)] {
             if !points.is_empty() {
                 panel.draw(area, points)?;
@@ -39,7 +34,6 @@ pub(super) fn curves(radial: &[Point], meshed: &[Point], threads: usize) -> anyh
 struct Panel {
     title: &'static str,
     x: &'static str,
-    threads: usize,
     colour: RGBColor,
     of: fn(&Point) -> usize,
 }
@@ -57,16 +51,9 @@ impl Panel {
         let (Some(&first), Some(&last)) = (line.first(), line.last()) else { return Ok(()) };
         let highest = line.iter().map(|point| point.1).fold(first.1 * last.0 / first.0, f64::max);
         let lowest = line.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
-        let speed_ups: Vec<f64> = points.iter().map(|point| point.speed_up).collect();
-        let caption = format!(
-            "{}: {} threads {:.2}x as fast as one",
-            self.title,
-            self.threads,
-            super::measure::median(speed_ups.into_iter())
-        );
         let mut chart = ChartBuilder::on(area)
             .margin(12)
-            .caption(caption, (FONT, 16))
+            .caption(self.title, (FONT, 16))
             .x_label_area_size(44)
             .y_label_area_size(64)
             .build_cartesian_2d(
@@ -122,11 +109,10 @@ mod tests {
 
     #[test]
     fn an_svg_holds_every_point() {
-        let point =
-            |buses: usize| Point { buses, blocks: 4 * buses, cpu_us: buses as f64 * 0.01, speed_up: 1.9 };
+        let point = |buses: usize| Point { buses, blocks: 4 * buses, cpu_us: buses as f64 * 0.01 };
         let radial: Vec<Point> = [1000, 10_000, 100_000].map(point).to_vec();
-        let svg = curves(&radial, &[point(118), point(1354)], 2).expect("an SVG is made");
+        let svg = curves(&radial, &[point(118), point(1354)]).expect("an SVG is made");
         assert_eq!(svg.matches("<circle").count(), 5);
-        assert!(svg.contains("2 threads 1.90x"));
+        assert!(svg.contains("radial") && svg.contains("meshed"));
     }
 }

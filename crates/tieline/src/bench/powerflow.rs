@@ -54,8 +54,13 @@ pub(super) fn batch(args: &BenchArgs) -> anyhow::Result<Report> {
             LoadScenarios::draw(&network.grid, &loads_pu(&network), args.scenarios, draw)
         }
     };
+    let mut grid = network.grid.clone();
+    if args.profiles.is_some() {
+        // As the study does: a case says little about the profiles of a year.
+        scenarios.write_mean(&mut grid);
+    }
     let mut batch = None;
-    let setup = measure::time(|| batch = Some(Batch::new(network.grid.clone(), options)));
+    let setup = measure::time(|| batch = Some(Batch::new(grid.clone(), options)));
     let batch = batch.context("no batch")?.map_err(|base| unsolved(&network, &base))?;
     let mut kept = room(&batch, scenarios.count(), args.threads);
     let spent = measure::median_of(args.runs, || solve_all(&mut kept, &batch, &scenarios));

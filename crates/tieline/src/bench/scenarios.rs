@@ -35,6 +35,15 @@ impl LoadScenarios {
         Self { buses, count: p_pu.len() / buses.max(1), p_pu, q_pu }
     }
 
+    /// The grid with the mean injections of all scenarios.
+    pub(super) fn write_mean(&self, grid: &mut Grid) {
+        for (at, bus) in grid.buses.iter_mut().enumerate() {
+            let mean =
+                |powers: &[f64]| powers.iter().skip(at).step_by(self.buses).sum::<f64>() / self.count as f64;
+            (bus.p_pu, bus.q_pu) = (mean(&self.p_pu), mean(&self.q_pu));
+        }
+    }
+
     pub(super) const fn count(&self) -> usize {
         self.count
     }

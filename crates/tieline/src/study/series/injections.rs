@@ -103,6 +103,23 @@ impl Injections {
         }
     }
 
+    /// The grid with the mean injections of some rows: what is solved from there has the shortest way.
+    pub(super) fn write_mean<'a>(&self, rows: impl Iterator<Item = &'a [f64]>, grid: &mut Grid) {
+        let n = grid.buses.len();
+        let (mut p_pu, mut q_pu, mut sums) = (vec![0.0; n], vec![0.0; n], vec![[0.0; 2]; n]);
+        let mut count = 0.0;
+        for figures in rows {
+            self.write(figures, &mut p_pu, &mut q_pu);
+            for ((sum, p), q) in sums.iter_mut().zip(&p_pu).zip(&q_pu) {
+                *sum = [sum[0] + p, sum[1] + q];
+            }
+            count += 1.0;
+        }
+        for (bus, [p, q]) in grid.buses.iter_mut().zip(sums) {
+            (bus.p_pu, bus.q_pu) = (p / count, q / count);
+        }
+    }
+
     /// The grid of a row, for a solver of its own.
     pub(super) fn write_grid(&self, figures: &[f64], grid: &mut Grid) {
         let (mut p_pu, mut q_pu) = (vec![0.0; grid.buses.len()], vec![0.0; grid.buses.len()]);

@@ -57,29 +57,33 @@ pub(super) fn solve(
     buses: usize,
     threads: &mut [Memory],
 ) -> anyhow::Result<Solutions> {
-    let mut of_row = Vec::with_capacity(chunk.rows);
     // Groups in the order of their first rows, so that nothing depends on a hash.
-    let mut groups: Vec<(Arc<State>, Vec<usize>)> = Vec::new();
+    let mut grouped: Vec<(Vec<u64>, Vec<usize>)> = Vec::new();
     let mut known = std::collections::HashMap::new();
     for row in 0..chunk.rows {
         let key = states.key(chunk.figures(row));
-        let group = match known.get(&key) {
-            Some(&group) => group,
-            None => {
-                groups.push((states.state(&key, chunk.figures(row))?, Vec::new()));
-                known.insert(key, groups.len() - 1);
-                groups.len() - 1
-            }
-        };
-        groups[group].1.push(row);
-        of_row.push(Arc::clone(&groups[group].0));
+        let group = *known.entry(key).or_insert_with_key(|key| {
+            grouped.push((key.clone(), Vec::new()));
+            grouped.len() - 1
+        });
+        grouped[group].1.push(row);
+    }
+    let mut groups = Vec::with_capacity(grouped.len());
+    for (key, rows) in grouped {
+        groups.push((states.state(&key, &chunk, &rows)?, rows));
+    }
+    let mut of_row: Vec<Option<Arc<State>>> = vec![None; chunk.rows];
+    for (state, rows) in &groups {
+        rows.iter().for_each(|&row| of_row[row] = Some(Arc::clone(state)));
     }
     let mut voltages_pu = vec![[f64::NAN; 2]; chunk.rows * buses];
     let mut solved = vec![false; chunk.rows];
     let jobs = jobs(&groups, (voltages_pu.chunks_mut(buses.max(1)), solved.iter_mut()));
     pool::run(threads, jobs.into_iter(), |memory, job| memory.work(&chunk, job));
     let (labels, rows) = (chunk.labels, chunk.rows);
-    Ok(Solutions { labels, rows, buses, voltages_pu, solved, states: of_row })
+    // Every row is in a group.
+    let states = of_row.into_iter().flatten().collect();
+    Ok(Solutions { labels, rows, buses, voltages_pu, solved, states })
 }
 
 fn jobs<'a>(

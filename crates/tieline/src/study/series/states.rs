@@ -6,13 +6,17 @@ use std::sync::Arc;
 
 use powerflow::Options;
 use powerflow::batch::Batch;
+use topology::calc::Grid;
 
 use super::injections::Injections;
+use super::profile::Chunk;
 use super::targets::Target;
 use crate::study::network::StudyNetwork;
 
 /// Models that are kept; the one that was not used for the longest time is made again when needed.
 const MOST_STATES: usize = 32;
+/// Rows whose mean is the base case of a model.
+const MEAN_ROWS: usize = 64;
 
 /// One set of positions.
 pub(super) struct State {
@@ -45,8 +49,8 @@ impl<'a> States<'a> {
         self.columns.iter().map(|&column| figures[column].to_bits()).collect()
     }
 
-    /// The model of a row.
-    pub(super) fn state(&mut self, key: &[u64], figures: &[f64]) -> anyhow::Result<Arc<State>> {
+    /// The model of rows with the same positions; there is at least one.
+    pub(super) fn state(&mut self, key: &[u64], chunk: &Chunk, rows: &[usize]) -> anyhow::Result<Arc<State>> {
         self.clock += 1;
         if let Some((used, state)) = self.kept.get_mut(key) {
             *used = self.clock;
@@ -56,12 +60,13 @@ impl<'a> States<'a> {
             let oldest = self.kept.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
             oldest.map(|key| self.kept.remove(&key));
         }
-        let state = Arc::new(self.make(figures)?);
+        let state = Arc::new(self.make(chunk, rows)?);
         self.kept.insert(key.to_vec(), (self.clock, Arc::clone(&state)));
         Ok(state)
     }
 
-    fn make(&self, figures: &[f64]) -> anyhow::Result<State> {
+    fn make(&self, chunk: &Chunk, rows: &[usize]) -> anyhow::Result<State> {
+        let figures = chunk.figures(rows[0]);
         let mut case = self.network.case.clone();
         for &column in &self.columns {
             let figure = figures[column];
@@ -81,12 +86,19 @@ impl<'a> States<'a> {
         }
         let network = StudyNetwork::of(case)?;
         let injections = Injections::new(&network, self.targets);
-        // The case's own injections first, so that rows share a base case whatever their order; else those of the row.
-        let batch = Batch::new(network.grid.clone(), self.options).ok().or_else(|| {
-            let mut grid = network.grid.clone();
-            injections.write_grid(figures, &mut grid);
-            Batch::new(grid, self.options).ok()
+        let batch = self.batch(&network, |grid| {
+            let step = rows.len().div_ceil(MEAN_ROWS);
+            injections.write_mean(rows.iter().step_by(step).map(|&row| chunk.figures(row)), grid);
         });
+        // A mean that has no solution says nothing about the rows.
+        let batch = batch.or_else(|| self.batch(&network, |_| {}));
+        let batch = batch.or_else(|| self.batch(&network, |grid| injections.write_grid(figures, grid)));
         Ok(State { network, injections, batch, options: self.options })
+    }
+
+    fn batch(&self, network: &StudyNetwork, set: impl Fn(&mut Grid)) -> Option<Batch> {
+        let mut grid = network.grid.clone();
+        set(&mut grid);
+        Batch::new(grid, self.options).ok()
     }
 }
