@@ -241,8 +241,9 @@ impl Part {
         let wide = |(&b, [from, to]): (&usize, &[u32; 2])| {
             let across =
                 island.va_rad[*from as usize] - island.va_rad[*to as usize] - grid.branches[b].shift_rad;
-            // Whole turns do not count.
-            (across.cos() < 0.0).then(|| BranchIdx(u32::try_from(b).unwrap_or(u32::MAX)))
+            // Whole turns do not count; the cosine is asked for only where it can tell something.
+            let wide = across.abs() > std::f64::consts::FRAC_PI_2 && across.cos() < 0.0;
+            wide.then(|| BranchIdx(u32::try_from(b).unwrap_or(u32::MAX)))
         };
         self.branches.iter().zip(island.ends()).find_map(wide).map(Doubt::WideAngle)
     }
