@@ -15,6 +15,7 @@
 use std::sync::Arc;
 
 use sparse::block::{Block, BlockLu, BlockPattern};
+use sparse::lanes::dispatch;
 use sparse::{Csc, Lu, LuError, PatternBuilder};
 use topology::calc::{Branch, Bus};
 
@@ -299,20 +300,8 @@ impl Island {
 
     /// `s(i,j)` and the calculated injections, of the rectangular voltages.
     fn flow(&mut self) {
-        for i in 0..self.v.len() {
-            let v_i = self.v[i];
-            let own = times_conjugate(v_i, self.y.diagonal[i], v_i);
-            let mut sum = own;
-            let range = self.y.ptr[i] as usize..self.y.ptr[i + 1] as usize;
-            let entries = self.y.y[range.clone()].iter().zip(&self.y.col[range.clone()]);
-            for ((&y, &j), s) in entries.zip(&mut self.s[range]) {
-                *s = times_conjugate(v_i, y, self.v[j as usize]);
-                sum[0] += s[0];
-                sum[1] += s[1];
-            }
-            self.s_diagonal[i] = own;
-            [self.p_pu[i], self.q_pu[i]] = sum;
-        }
+        let Self { y, v, s, s_diagonal, p_pu, q_pu, .. } = self;
+        dispatch(|| flow(y, v, (s, s_diagonal), (p_pu, q_pu)));
     }
 
     /// Fills the right-hand side and returns the bus with the largest mismatch, a NaN before all others.
@@ -427,6 +416,30 @@ impl Pivoting {
         self.lu.solve(&mut self.rhs);
         step.as_flattened_mut().copy_from_slice(&self.rhs);
         Ok(())
+    }
+}
+
+#[inline(always)]
+fn flow(
+    y: &Admittances,
+    v: &[[f64; 2]],
+    (s, s_diagonal): (&mut [[f64; 2]], &mut [[f64; 2]]),
+    (p_pu, q_pu): (&mut [f64], &mut [f64]),
+) {
+    let mut rest = s;
+    for (i, &v_i) in v.iter().enumerate() {
+        let own = times_conjugate(v_i, y.diagonal[i], v_i);
+        let mut sum = own;
+        let range = y.ptr[i] as usize..y.ptr[i + 1] as usize;
+        let (row, behind) = rest.split_at_mut(range.len());
+        rest = behind;
+        for ((&y, &j), s) in y.y[range.clone()].iter().zip(&y.col[range]).zip(row) {
+            *s = times_conjugate(v_i, y, v[j as usize]);
+            sum[0] += s[0];
+            sum[1] += s[1];
+        }
+        s_diagonal[i] = own;
+        [p_pu[i], q_pu[i]] = sum;
     }
 }
 
