@@ -9,13 +9,15 @@
 //!    factors; [`Lu::update`] runs through that pattern without pivot search as long as growth and residual allow,
 //!    and pivots anew when they do not.
 //!
-//! [`complex`] has the same phases for complex symmetric matrices.
+//! [`block`] and [`group`] have them for small dense blocks (2×2 for a bus, up to 6×6 for its three phases) and in SIMD
+//! lanes, [`ldl`] for symmetric matrices, and [`complex`] for complex symmetric ones.
 //!
 //! No function here reads a clock, allocates after its first use on a pattern (except where stated), or panics on
 //! finite or non-finite numbers. Index arguments out of range are the caller's fault and panic as slices do.
 
 pub mod block;
 pub mod complex;
+pub mod group;
 mod inverse;
 pub mod lanes;
 pub mod ldl;

@@ -7,8 +7,29 @@ use crate::pool;
 /// Scenarios that `--sample` writes, spread over all.
 pub(super) const MOST_SAMPLES: usize = 8;
 
-/// Takes one result: which scenario, its steps if it was solved, its voltages.
-pub(super) type Take<'a> = &'a mut dyn FnMut(usize, Option<u32>, &[[f64; 2]]);
+/// Room for the results of a block.
+pub(super) struct Rows<'a> {
+    /// The first scenario of the block.
+    pub(super) first: usize,
+    /// Voltages, scenario by scenario.
+    pub(super) voltages: &'a mut [[f64; 2]],
+    /// Steps by scenario, `None` for one that was not solved.
+    pub(super) steps: &'a mut [Option<u32>],
+}
+
+impl Rows<'_> {
+    /// The scenarios.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.first..self.first + self.steps.len()
+    }
+
+    /// Takes one result over.
+    pub(super) fn take(&mut self, scenario: usize, steps: Option<u32>, voltages: &[[f64; 2]]) {
+        let at = scenario - self.first;
+        self.voltages[at * voltages.len()..][..voltages.len()].copy_from_slice(voltages);
+        self.steps[at] = steps;
+    }
+}
 
 /// Results and workers.
 pub(super) struct Kept<W> {
@@ -43,18 +64,12 @@ impl<W: Send> Kept<W> {
     }
 
     /// Solves all scenarios, block by block on the threads.
-    pub(super) fn solve(&mut self, work: impl Fn(&mut W, Range<usize>, Take<'_>) + Sync) {
+    pub(super) fn solve(&mut self, work: impl Fn(&mut W, Rows<'_>) + Sync) {
         let Self { nodes, block, voltages, steps, workers } = self;
-        let nodes = *nodes;
-        let rows = voltages.chunks_mut(*block * nodes.max(1));
+        let rows = voltages.chunks_mut(*block * (*nodes).max(1));
         let jobs = (0..).step_by(*block).zip(rows.zip(steps.chunks_mut(*block)));
         pool::run(workers, jobs, |worker, (first, (voltages, steps)): (usize, _)| {
-            let range = first..first + steps.len();
-            work(worker, range, &mut |scenario, taken, result| {
-                let at = scenario - first;
-                voltages[at * nodes..(at + 1) * nodes].copy_from_slice(result);
-                steps[at] = taken;
-            });
+            work(worker, Rows { first, voltages, steps });
         });
     }
 

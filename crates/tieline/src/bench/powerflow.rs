@@ -92,13 +92,13 @@ pub(super) fn batch(args: &BenchArgs) -> anyhow::Result<Report> {
 
 /// Solves all scenarios and keeps their voltages.
 pub(super) fn solve_all(kept: &mut Kept<Worker>, batch: &Batch, scenarios: &LoadScenarios) {
-    kept.solve(|worker, range, take| {
-        batch.solve(worker, range, scenarios, &mut |solved: Solved<'_>| {
+    kept.solve(|worker, mut rows| {
+        batch.solve(worker, rows.range(), scenarios, &mut |solved: Solved<'_>| {
             let steps = match solved.outcome {
                 Outcome::Converged { iterations, .. } => Some(iterations),
                 Outcome::Stopped { .. } | Outcome::NotSolvable { .. } => None,
             };
-            take(solved.scenario, steps, solved.voltages_pu);
+            rows.take(solved.scenario, steps, solved.voltages_pu);
         });
     });
 }

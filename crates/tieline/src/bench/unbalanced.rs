@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use ::powerflow::phases::batch::{PhaseBatch, PhaseScenarios, PhaseSolved};
+use ::powerflow::phases::batch::{PhaseBatch, PhaseScenarios};
 use ::powerflow::phases::{PhaseOptions, PhaseOutcome};
 use anyhow::Context as _;
 use exchange::opendss;
@@ -44,11 +44,11 @@ pub(super) fn batch(args: &BenchArgs) -> anyhow::Result<Report> {
     })?;
     let mut kept = Kept::new((nodes, batch.block()), args.scenarios, args.threads, || batch.worker());
     let spent = measure::median_of(args.runs, || {
-        kept.solve(|worker, range, take| {
-            batch.solve(worker, range, &scenarios, &mut |solved: PhaseSolved<'_>| {
-                let steps = solved.solved.then_some(solved.iterations);
-                take(solved.scenario, steps, solved.voltages_v);
-            });
+        kept.solve(|worker, rows| {
+            let solved = batch.solve(worker, rows.range(), &scenarios, rows.voltages);
+            for (steps, solved) in rows.steps.iter_mut().zip(solved) {
+                *steps = solved.solved.then_some(solved.iterations);
+            }
         });
     });
     if let Some(path) = &args.sample {
@@ -101,10 +101,9 @@ impl PhaseLoads {
 }
 
 impl PhaseScenarios for PhaseLoads {
-    fn write(&self, scenario: usize, p_w: &mut [f64], q_var: &mut [f64]) {
+    fn powers<'a>(&'a self, scenario: usize, _: [&'a mut [f64]; 2]) -> [&'a [f64]; 2] {
         let row = scenario * self.branches..(scenario + 1) * self.branches;
-        p_w.copy_from_slice(&self.p_w[row.clone()]);
-        q_var.copy_from_slice(&self.q_var[row]);
+        [&self.p_w[row.clone()], &self.q_var[row]]
     }
 }
 
@@ -255,14 +254,15 @@ mod tests {
         let grid = phases::build(&three_phases(&case).expect("lines only")).expect("sound");
         let batch = PhaseBatch::new(grid.clone(), PhaseOptions::default()).expect("solved");
         let scenarios = PhaseLoads::draw(&grid, 3, (0.0, 1));
-        let mut worker = batch.worker();
-        batch.solve(&mut worker, 0..3, &scenarios, &mut |solved| {
-            assert!(solved.solved);
-            for (node, [e, f]) in grid.nodes.iter().zip(solved.voltages_v) {
+        let mut voltages_v = vec![[0.0; 2]; 3 * grid.nodes.len()];
+        let solved = batch.solve(&mut batch.worker(), 0..3, &scenarios, &mut voltages_v);
+        assert!(solved[..3].iter().all(|solved| solved.solved));
+        for row in voltages_v.chunks_exact(grid.nodes.len()) {
+            for (node, [e, f]) in grid.nodes.iter().zip(row) {
                 let vm_pu = e.hypot(*f) / (10e3 / 3.0_f64.sqrt());
                 let off = vm_pu - balanced.voltages.vm_pu[node.bus as usize];
                 assert!(off.abs() < 1e-7, "bus {}: off by {off:e}", node.bus);
             }
-        });
+        }
     }
 }

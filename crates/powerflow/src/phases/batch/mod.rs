@@ -5,44 +5,40 @@
 //! again, alone, by [`PhaseSolver`]; what that cannot solve either has no numbers. A lane never depends on its
 //! neighbours, so a scenario's result is the same to the bit in any block and on any thread.
 
+mod build;
 mod lanes;
 mod response;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
-use sparse::block::{BlockLu, BlockPattern};
 use sparse::complex::Complex;
 use sparse::lanes::{LaneVec, MAX_LANES, Simd, WithSimd, dispatch, width};
-use topology::phases::{GROUND, PhaseGrid, ShuntBranch};
+use topology::phases::{PhaseGrid, ShuntBranch};
 
 use super::{PhaseOptions, PhaseSolution, PhaseSolver, PhaseStart};
 use crate::batch::progress::{Limits, Progress};
-use lanes::{PhaseLanes, Row, Tap};
-use response::{Loads, Response};
+use build::build;
+use lanes::{GROUND, PhaseLanes};
+use response::Loads;
 
 /// Steps in lanes before the full solver takes over.
 const MOST_STEPS: u32 = 30;
 
 /// Powers of many scenarios.
 pub trait PhaseScenarios: Sync {
-    /// Writes what each branch of [`PhaseGrid::branches`] draws at nominal voltage in one scenario. Both slices hold the
-    /// numbers of the grid or of another scenario before.
-    fn write(&self, scenario: usize, p_w: &mut [f64], q_var: &mut [f64]);
+    /// What each branch of [`PhaseGrid::branches`] draws at nominal voltage in one scenario: active power in watts and
+    /// reactive power in var. Either lends what is there, or fills the room and lends that; the room holds the numbers of
+    /// the grid or of another scenario before.
+    fn powers<'a>(&'a self, scenario: usize, room: [&'a mut [f64]; 2]) -> [&'a [f64]; 2];
 }
 
 /// Result of one scenario.
-#[derive(Clone, Copy, Debug)]
-pub struct PhaseSolved<'a> {
-    /// Which one.
-    pub scenario: usize,
-    /// Whether it is solved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PhaseSolved {
+    /// Whether it is solved; its voltages are NaN if not.
     pub solved: bool,
     /// Steps in lanes; those of the full solver where it was needed.
     pub iterations: u32,
-    /// Voltage to ground in volts, real and imaginary part, by node of the grid; NaN where not solved.
-    pub voltages_v: &'a [[f64; 2]],
 }
 
 /// What all scenarios of an unbalanced topology share.
@@ -66,7 +62,8 @@ pub struct PhaseWorker {
     /// A row per lane.
     p_w: Vec<f64>,
     q_var: Vec<f64>,
-    voltages_v: Vec<[f64; 2]>,
+    /// Steps of the block before: a guess for the next.
+    expected: u32,
     alone: Option<Box<(PhaseGrid, PhaseSolver)>>,
 }
 
@@ -80,9 +77,7 @@ impl PhaseBatch {
         if !base.solved() {
             return Err(Box::new(base));
         }
-        let fed: Vec<u32> =
-            (0u32..).zip(&base.island).filter(|(_, island)| island.is_some()).map(|(node, _)| node).collect();
-        let (position, lanes) = build(&grid, &base, &fed);
+        let (position, lanes) = build(&grid, &base);
         Ok(Self { grid, options, lanes, position, base })
     }
 
@@ -106,223 +101,126 @@ impl PhaseBatch {
             b: LaneVec::new(2 * lanes * n),
             p_w: powers.iter().map(|s| s.re).collect::<Vec<_>>().repeat(lanes),
             q_var: powers.iter().map(|s| s.im).collect::<Vec<_>>().repeat(lanes),
-            voltages_v: vec![[f64::NAN; 2]; n * lanes],
+            expected: 0,
             alone: None,
         }
     }
 
-    /// Solves the scenarios of `range` (at most [`Self::block`] of them) and hands each to `sink`, in order.
+    /// Solves the scenarios of `range`, at most [`Self::block`] of them.
     ///
-    /// O(nodes + loads + fill) per step and lane; does not allocate unless the full solver is needed.
+    /// `voltages_v` gets the voltages to ground in volts, real and imaginary part, scenario by scenario and by node of the
+    /// grid; zero at nodes without a source, NaN where a scenario was not solved. Returns what became of each, in the
+    /// first places. O(nodes + loads + fill) per step and lane; does not allocate unless the full solver is needed.
     ///
     /// # Panics
-    /// When the range is longer than a block.
+    /// When the range is longer than a block, or `voltages_v` is not as long as range times nodes.
     pub fn solve(
         &self,
         worker: &mut PhaseWorker,
         range: Range<usize>,
         source: &dyn PhaseScenarios,
-        sink: &mut dyn FnMut(PhaseSolved<'_>),
-    ) {
-        let (n, m, count) = (self.grid.nodes.len(), self.grid.branches.len(), range.len());
+        voltages_v: &mut [[f64; 2]],
+    ) -> [PhaseSolved; MAX_LANES] {
+        let (m, count) = (self.grid.branches.len(), range.len());
         assert!(count <= width(), "a block holds {} scenarios, not {count}", width());
-        for (lane, scenario) in range.clone().enumerate() {
-            source.write(scenario, &mut worker.p_w[lane * m..][..m], &mut worker.q_var[lane * m..][..m]);
+        assert_eq!(voltages_v.len(), count * self.grid.nodes.len(), "a row per scenario");
+        let PhaseWorker { power, v, b, p_w, q_var, expected, alone } = worker;
+        let rooms = p_w.chunks_exact_mut(m.max(1)).zip(q_var.chunks_exact_mut(m.max(1)));
+        let mut powers = [[&[][..]; 2]; MAX_LANES];
+        for ((powers, scenario), (p, q)) in powers.iter_mut().zip(range).zip(rooms) {
+            *powers = source.powers(scenario, [p, q]);
         }
-        let mut steps = [None; MAX_LANES];
+        // Lanes without a scenario repeat the first.
+        let (first, rest) = (powers[0], count.max(1));
+        powers[rest..].fill(first);
+        let mut solved = [PhaseSolved { solved: false, iterations: 0 }; MAX_LANES];
         if let Some(lanes) = &self.lanes {
-            dispatch(Run { batch: self, lanes, worker, count, steps: &mut steps });
+            let run = Run { batch: self, lanes, powers, count, expected: *expected, power, v, b, voltages_v };
+            solved = dispatch(run);
+            *expected = solved.iter().map(|solved| solved.iterations).max().unwrap_or(0);
         }
-        for (lane, scenario) in range.enumerate() {
-            let (solved, iterations) = match steps[lane] {
-                Some(steps) => (true, steps),
-                None => self.solve_alone(worker, lane),
-            };
-            let voltages_v = &worker.voltages_v[lane * n..][..n];
-            sink(PhaseSolved { scenario, solved, iterations, voltages_v });
+        let rows = voltages_v.chunks_exact_mut(self.grid.nodes.len().max(1));
+        for ((solved, powers), row) in solved.iter_mut().zip(powers).zip(rows) {
+            if !solved.solved {
+                *solved = self.solve_alone(alone, powers, row);
+            }
         }
+        solved
     }
 
-    fn solve_alone(&self, worker: &mut PhaseWorker, lane: usize) -> (bool, u32) {
-        let (n, m) = (self.grid.nodes.len(), self.grid.branches.len());
-        let (grid, solver) = &mut **worker
-            .alone
-            .get_or_insert_with(|| Box::new((self.grid.clone(), PhaseSolver::new(&self.grid))));
-        let powers = worker.p_w[lane * m..][..m].iter().zip(&worker.q_var[lane * m..][..m]);
-        for (branch, (&p, &q)) in grid.branches.iter_mut().zip(powers) {
+    fn solve_alone(
+        &self,
+        alone: &mut Option<Box<(PhaseGrid, PhaseSolver)>>,
+        [p_w, q_var]: [&[f64]; 2],
+        voltages_v: &mut [[f64; 2]],
+    ) -> PhaseSolved {
+        let (grid, solver) =
+            &mut **alone.get_or_insert_with(|| Box::new((self.grid.clone(), PhaseSolver::new(&self.grid))));
+        for (branch, (&p, &q)) in grid.branches.iter_mut().zip(p_w.iter().zip(q_var)) {
             branch.set_power(Complex::new(p, q));
         }
         solver.update(grid);
         let solution = solver.solve(grid, &self.options, PhaseStart::NoLoad);
-        for (to, v) in worker.voltages_v[lane * n..][..n].iter_mut().zip(&solution.v) {
+        for (to, v) in voltages_v.iter_mut().zip(&solution.v) {
             *to = [v.re, v.im];
         }
-        (solution.solved(), u32::try_from(solver.iterations()).unwrap_or(u32::MAX))
+        let iterations = u32::try_from(solver.iterations()).unwrap_or(u32::MAX);
+        PhaseSolved { solved: solution.solved(), iterations }
     }
-}
-
-/// Order, factors and taps at the base solution; positions by node.
-fn build(grid: &PhaseGrid, base: &PhaseSolution, fed: &[u32]) -> (Vec<u32>, Option<PhaseLanes>) {
-    let mut local = vec![GROUND; grid.nodes.len()];
-    for (at, &node) in (0u32..).zip(fed) {
-        local[node as usize] = at;
-    }
-    let of = |node: u32| if node == GROUND { GROUND } else { local[node as usize] };
-    let mut edges = Vec::new();
-    for element in &grid.elements {
-        let nodes = grid.nodes_of(element);
-        for (i, &a) in nodes.iter().enumerate() {
-            edges.extend(nodes[..i].iter().map(|&b| [of(a), of(b)]));
-        }
-    }
-    edges.extend(grid.branches.iter().map(|branch| [of(branch.from), of(branch.to)]));
-    edges.retain(|[a, b]| *a != GROUND && *b != GROUND);
-    let pattern = Arc::new(BlockPattern::new(fed.len(), &edges));
-    let place = |node: u32| match of(node) {
-        GROUND => GROUND,
-        at => pattern.position()[at as usize],
-    };
-    let position: Vec<u32> = (0u32..).take(grid.nodes.len()).map(place).collect();
-    let mut stamps = Stamps { lu: BlockLu::new(Arc::clone(&pattern)) };
-    stamps.elements(grid, &place);
-    let injected = injected(grid, &place);
-    let empty = Row { injected: [0.0; 2], base: [0.0; 2], inverse_square: 1.0, tap_end: 0 };
-    let mut rows = vec![empty; fed.len()];
-    for (node, &at) in position.iter().enumerate().filter(|(_, at)| **at != GROUND) {
-        let v = base.v[node];
-        let nominal = grid.base_v(node as u32);
-        let nominal = if nominal.is_finite() { nominal } else { v.abs().max(f64::MIN_POSITIVE) };
-        let row = &mut rows[at as usize];
-        row.base = [v.re, v.im];
-        row.inverse_square = 1.0 / (nominal * nominal);
-        row.injected = injected.get(&at).map_or([0.0; 2], |current| [current.re, current.im]);
-    }
-    let taps = stamps.taps(grid, base, &place);
-    let mut end = 0;
-    for (at, row) in (0u32..).zip(&mut rows) {
-        end += taps[end..].iter().take_while(|(own, _)| *own == at).count();
-        row.tap_end = end as u32;
-    }
-    let taps = taps.into_iter().map(|(_, tap)| tap).collect();
-    let usable = stamps.lu.factor().is_ok();
-    (position, usable.then_some(PhaseLanes { lu: stamps.lu, rows, taps }))
-}
-
-/// Writes blocks of `A`.
-struct Stamps {
-    lu: BlockLu,
-}
-
-impl Stamps {
-    fn add(&mut self, row: u32, col: u32, block: [f64; 4]) {
-        if row == GROUND || col == GROUND {
-            return;
-        }
-        if let Some(slot) = self.lu.pattern().slot(row, col) {
-            self.lu.blocks_mut()[slot].iter_mut().zip(block).for_each(|(sum, x)| *sum += x);
-        }
-    }
-
-    fn elements(&mut self, grid: &PhaseGrid, place: &impl Fn(u32) -> u32) {
-        for element in &grid.elements {
-            let (nodes, y) = (grid.nodes_of(element), grid.values_of(element));
-            for (row, &a) in nodes.iter().enumerate().filter(|(_, node)| **node != GROUND) {
-                for (&b, y) in nodes.iter().zip(&y[row * nodes.len()..]).filter(|(node, _)| **node != GROUND)
-                {
-                    self.add(place(a), place(b), [y.re, -y.im, y.im, y.re]);
-                }
-            }
-        }
-    }
-
-    /// Adds the slopes, and returns the taps with the position of the end that sees them, by that position.
-    fn taps(
-        &mut self,
-        grid: &PhaseGrid,
-        base: &PhaseSolution,
-        place: &impl Fn(u32) -> u32,
-    ) -> Vec<(u32, Tap)> {
-        let at = |node: u32| if node == GROUND { Complex::ZERO } else { base.v[node as usize] };
-        let mut taps = Vec::with_capacity(grid.branches.len());
-        for (index, branch) in (0u32..).zip(&grid.branches) {
-            let ends = [branch.from, branch.to].map(|node| if node == GROUND { GROUND } else { place(node) });
-            // A branch between nodes without a source has no voltage.
-            if ends == [GROUND; 2] {
-                continue;
-            }
-            let (a, b) = branch.derivatives(at(branch.from) - at(branch.to));
-            let slope = [a.re + b.re, b.im - a.im, a.im + b.im, a.re - b.re];
-            // The current is odd in the voltage across, so both ends see the same tap.
-            for [own, other] in [ends, [ends[1], ends[0]]].into_iter().filter(|ends| ends[0] != GROUND) {
-                self.add(own, own, slope);
-                self.add(own, other, slope.map(|x| -x));
-                taps.push((own, Tap { branch: index, other, slope, response: Response::of(branch) }));
-            }
-        }
-        taps.sort_by_key(|(own, _)| *own);
-        taps
-    }
-}
-
-fn injected(grid: &PhaseGrid, place: &impl Fn(u32) -> u32) -> BTreeMap<u32, Complex> {
-    let mut sum = BTreeMap::new();
-    for source in &grid.sources {
-        let element = &grid.elements[source.element as usize];
-        let (nodes, y) = (grid.nodes_of(element), grid.values_of(element));
-        for (row, &node) in nodes.iter().enumerate().filter(|(_, node)| **node != GROUND) {
-            let current: Complex =
-                y[row * nodes.len()..].iter().zip(&source.emf_v).map(|(&y, &e)| y * e).sum();
-            if place(node) != GROUND {
-                *sum.entry(place(node)).or_insert(Complex::ZERO) += current;
-            }
-        }
-    }
-    sum
 }
 
 /// A block of scenarios, to be dispatched.
 struct Run<'a> {
     batch: &'a PhaseBatch,
     lanes: &'a PhaseLanes,
-    worker: &'a mut PhaseWorker,
+    powers: [[&'a [f64]; 2]; MAX_LANES],
     count: usize,
-    /// Steps of the lanes that arrived.
-    steps: &'a mut [Option<u32>; MAX_LANES],
+    expected: u32,
+    power: &'a mut LaneVec,
+    v: &'a mut LaneVec,
+    b: &'a mut LaneVec,
+    voltages_v: &'a mut [[f64; 2]],
 }
 
 impl WithSimd for Run<'_> {
-    type Output = ();
+    type Output = [PhaseSolved; MAX_LANES];
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Run { batch, lanes, worker, count, steps } = self;
-        let (width, n, m) = (S::F64_LANES, batch.grid.nodes.len(), batch.grid.branches.len());
-        let mut rows = [0; MAX_LANES];
-        for (lane, row) in rows.iter_mut().enumerate() {
-            // Lanes without a scenario repeat the first.
-            *row = if lane < count { lane * m } else { 0 };
-        }
-        for (pair, tap) in worker.power.chunks_exact_mut(2 * width).zip(&lanes.taps) {
-            let (p, q) = pair.split_at_mut(width);
-            for ((p, q), row) in p.iter_mut().zip(q).zip(rows) {
-                *p = worker.p_w[row + tap.branch as usize];
-                *q = worker.q_var[row + tap.branch as usize];
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let Run { batch, lanes, powers, count, expected, power, v, b, voltages_v } = self;
+        for (pair, tap) in power.chunks_exact_mut(2 * S::F64_LANES).zip(&lanes.taps) {
+            let (p, q) = pair.split_at_mut(S::F64_LANES);
+            for ((p, q), [p_w, q_var]) in p.iter_mut().zip(q).zip(&powers) {
+                (*p, *q) = (p_w[tap.branch as usize], q_var[tap.branch as usize]);
             }
         }
-        let loads = Loads { power: &worker.power, branches: &batch.grid.branches };
+        let loads = Loads { power, branches: &batch.grid.branches };
         let limits = Limits { tolerance_pu: batch.options.tolerance_pu, most_steps: MOST_STEPS };
-        let progress: Progress = lanes.solve(simd, (&loads, &mut worker.v, &mut worker.b), limits);
-        let mut sound = [true; MAX_LANES];
-        for (node, &at) in batch.position.iter().enumerate().filter(|(_, at)| **at != GROUND) {
-            let (e, f) = worker.v[2 * width * at as usize..][..2 * width].split_at(width);
-            for (lane, sound) in sound[..count].iter_mut().enumerate() {
-                *sound &= e[lane].is_finite() && f[lane].is_finite();
-                worker.voltages_v[lane * n + node] = [e[lane], f[lane]];
-            }
+        let progress: Progress = lanes.solve(simd, (&loads, v, b), (expected, limits));
+        transpose(S::F64_LANES, (&batch.position, v), count, voltages_v);
+        let mut solved = [PhaseSolved { solved: false, iterations: 0 }; MAX_LANES];
+        for (lane, solved) in solved[..count].iter_mut().enumerate() {
+            *solved = PhaseSolved {
+                solved: progress.worst_pu[lane] <= limits.tolerance_pu,
+                iterations: progress.steps[lane],
+            };
         }
-        for (lane, steps) in steps[..count].iter_mut().enumerate() {
-            let arrived = progress.worst_pu[lane] <= limits.tolerance_pu && sound[lane];
-            *steps = arrived.then_some(progress.steps[lane]);
+        solved
+    }
+}
+
+/// From lanes by position to rows by node.
+#[inline(always)]
+fn transpose(width: usize, (position, v): (&[u32], &[f64]), count: usize, rows: &mut [[f64; 2]]) {
+    let n = position.len();
+    for (node, &at) in position.iter().enumerate() {
+        if at == GROUND {
+            (0..count).for_each(|lane| rows[lane * n + node] = [0.0; 2]);
+            continue;
+        }
+        let (e, f) = v[2 * width * at as usize..][..2 * width].split_at(width);
+        for ((lane, &e), &f) in (0..count).zip(e).zip(f) {
+            rows[lane * n + node] = [e, f];
         }
     }
 }

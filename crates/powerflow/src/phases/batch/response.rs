@@ -6,11 +6,11 @@ use sparse::lanes::{LaneVec, MAX_LANES, Simd, from_array, to_array};
 use topology::phases::{self, ShuntBranch};
 
 /// A response that lanes know; the others go branch by branch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Response {
     /// Shares of constant impedance, current and power, continued outside of the range of voltage as
-    /// [`topology::phases`] does.
-    Shares(Shares),
+    /// [`topology::phases`] does; position in the list of those that occur.
+    Shares(u32),
     /// Asks the calculation model.
     Other,
 }
@@ -22,7 +22,7 @@ pub(super) enum Response {
 /// low < |v| <= min   z + r + t/|v|                            lines through the ends of the range
 /// |v| <= low         low
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Shares {
     z: f64,
     c: f64,
@@ -37,34 +37,44 @@ pub(super) struct Shares {
 
 /// What the loads of a block draw.
 pub(super) struct Loads<'a> {
-    /// Power at nominal voltage: two registers per branch, in the order of the taps.
+    /// Power at nominal voltage: two registers per tap.
     pub(super) power: &'a LaneVec,
     /// The branches of the calculation model, for what the lanes do not know.
     pub(super) branches: &'a [ShuntBranch],
 }
 
 impl Response {
-    pub(super) fn of(branch: &ShuntBranch) -> Self {
-        match branch.response {
-            phases::Response::Power => Self::Shares(Shares::new(branch, [0.0, 0.0, 1.0])),
-            phases::Response::Impedance => Self::Shares(Shares {
-                min: f64::NEG_INFINITY,
-                max: f64::INFINITY,
-                low_v: f64::NEG_INFINITY,
-                ..Shares::new(branch, [1.0, 0.0, 0.0])
-            }),
-            phases::Response::Current => Self::Shares(Shares::new(branch, [0.0, 1.0, 0.0])),
-            phases::Response::Zip { p, q, cut_off_pu } if p == q && cut_off_pu <= 0.0 => {
-                Self::Shares(Shares::new(branch, p))
-            }
-            phases::Response::Exponential { .. }
-            | phases::Response::FixedReactive { .. }
-            | phases::Response::Zip { .. } => Self::Other,
+    /// The response of a branch; new shares are added to the list.
+    pub(super) fn of(branch: &ShuntBranch, known: &mut Vec<Shares>) -> Self {
+        let Some(shares) = Shares::of(branch) else { return Self::Other };
+        let at = known.iter().position(|other| *other == shares).unwrap_or(known.len());
+        if at == known.len() {
+            known.push(shares);
         }
+        Self::Shares(at as u32)
     }
 }
 
 impl Shares {
+    fn of(branch: &ShuntBranch) -> Option<Self> {
+        match branch.response {
+            phases::Response::Power => Some(Self::new(branch, [0.0, 0.0, 1.0])),
+            phases::Response::Impedance => Some(Self {
+                min: f64::NEG_INFINITY,
+                max: f64::INFINITY,
+                low_v: f64::NEG_INFINITY,
+                ..Self::new(branch, [1.0, 0.0, 0.0])
+            }),
+            phases::Response::Current => Some(Self::new(branch, [0.0, 1.0, 0.0])),
+            phases::Response::Zip { p, q, cut_off_pu } if p == q && cut_off_pu <= 0.0 => {
+                Some(Self::new(branch, p))
+            }
+            phases::Response::Exponential { .. }
+            | phases::Response::FixedReactive { .. }
+            | phases::Response::Zip { .. } => None,
+        }
+    }
+
     fn new(branch: &ShuntBranch, [z, c, p]: [f64; 3]) -> Self {
         let (nominal, min, low_v) = (branch.nominal_v, branch.min_v, branch.low_v);
         let inverse_square = 1.0 / (nominal * nominal);
@@ -83,6 +93,22 @@ impl Shares {
             r: steep * inverse_square,
             t: ((p + c) * low_v - steep * low_v) * inverse_square,
         }
+    }
+
+    /// `sum - i` for a voltage across and a power.
+    #[inline(always)]
+    pub(super) fn subtract<S: Simd>(
+        &self,
+        simd: S,
+        sum: LanePair<S>,
+        [p, q]: LanePair<S>,
+        [e, f]: LanePair<S>,
+    ) -> LanePair<S> {
+        let scale = self.scale(simd, simd.mul_add_e_f64s(e, e, simd.mul_f64s(f, f)));
+        // conj(s) v = (P - jQ)(e + jf)
+        let re = simd.mul_add_e_f64s(p, e, simd.mul_f64s(q, f));
+        let im = simd.negate_mul_add_e_f64s(q, e, simd.mul_f64s(p, f));
+        [simd.negate_mul_add_e_f64s(re, scale, sum[0]), simd.negate_mul_add_e_f64s(im, scale, sum[1])]
     }
 
     #[inline(always)]
@@ -108,38 +134,31 @@ impl Shares {
         if !flags[..S::F64_LANES].contains(&0.0) {
             return inside;
         }
-        let v = simd.sqrt_f64s(squared);
-        let line = simd.add_f64s(simd.splat_f64s(self.r), simd.div_f64s(simd.splat_f64s(self.t), v));
-        let sagging = simd.add_f64s(z, line);
-        let lower = simd.less_than_or_equal_f64s(v, simd.splat_f64s(self.low_v));
-        let below = simd.select_f64s(lower, simd.splat_f64s(self.low), sagging);
-        simd.select_f64s(above, inside, below)
+        let mut lanes = to_array::<S>(inside);
+        self.sag(&to_array::<S>(squared), &mut lanes);
+        from_array::<S>(&lanes)
+    }
+
+    /// The same at and below the range of voltage, lane by lane: it is rare, and a root that stands ready in case would
+    /// cost every lane its time.
+    #[cold]
+    #[inline(never)]
+    fn sag(&self, squared: &[f64; MAX_LANES], scale: &mut [f64; MAX_LANES]) {
+        for (scale, squared) in scale.iter_mut().zip(squared) {
+            let v = squared.sqrt();
+            if v <= self.low_v {
+                *scale = self.low;
+            } else if *squared <= self.min * self.min {
+                *scale = self.z + self.r + self.t / v;
+            }
+        }
     }
 }
 
 impl Loads<'_> {
-    /// Current of a branch at the voltage across it.
-    #[inline(always)]
-    pub(super) fn current<S: Simd>(
-        &self,
-        simd: S,
-        (branch, response): (u32, &Response),
-        power: LanePair<S>,
-        [e, f]: LanePair<S>,
-    ) -> LanePair<S> {
-        let Response::Shares(shares) = response else {
-            return self.one_by_one(simd, branch, power, [e, f]);
-        };
-        let scale = shares.scale(simd, simd.mul_add_e_f64s(e, e, simd.mul_f64s(f, f)));
-        // conj(s) v = (P - jQ)(e + jf)
-        let re = simd.mul_add_e_f64s(power[0], e, simd.mul_f64s(power[1], f));
-        let im = simd.negate_mul_add_e_f64s(power[1], e, simd.mul_f64s(power[0], f));
-        [simd.mul_f64s(re, scale), simd.mul_f64s(im, scale)]
-    }
-
     /// Lane by lane through the calculation model: rare responses, and voltages out of range.
     #[inline(never)]
-    fn one_by_one<S: Simd>(
+    pub(super) fn one_by_one<S: Simd>(
         &self,
         _simd: S,
         branch: u32,
