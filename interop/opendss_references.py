@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTDATA = ROOT / "testdata" / "opendss"
 SHARED = Path(os.environ.get("TIELINE_SHARED_DATA", ROOT.parent / "shared" / "data")) / "opendss"
 
+# Scripts of our own.
+OURS = ["feeder", "inverters", "zigzag"]
 # Name: script below SHARED. Only the first circuit of a script counts, without its `solve` and reports.
 SHARED_CASES = {
     "4bus-yy": "4Bus-YY-Bal/4Bus-YY-Bal.DSS",
@@ -104,7 +106,7 @@ def write(name, script):
 
 
 def main():
-    for name in ["feeder", "inverters"]:
+    for name in OURS:
         write(name, TESTDATA / f"{name}.dss")
     if not SHARED.is_dir():
         sys.exit(f"skipped: the IEEE feeders: {SHARED} is not here")

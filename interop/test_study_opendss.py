@@ -15,7 +15,7 @@ import product
 
 pytestmark = pytest.mark.usefixtures("binary")
 
-OURS = {"feeder": "feeder.dss", "inverters": "inverters.dss"}
+OURS = {name: f"{name}.dss" for name in references.OURS}
 
 
 def study(script, *arguments):
@@ -133,3 +133,60 @@ def test_power_grid_model_asymmetric(tmp_path):
         at = int(row["bus"][1:])
         theirs = result["u"][at][row["phase"] - 1] * np.exp(1j * result["u_angle"][at][row["phase"] - 1])
         assert abs(ours - theirs) / (kv * 1e3 / math.sqrt(3)) < 1e-8, row
+
+
+def two_node_model(connections, clock):
+    """A transformer between a source and loads of their own on every phase, in power-grid-model."""
+    node = pgm.initialize_array("input", "node", 2)
+    node["id"], node["u_rated"] = [0, 1], [10e3, 400]
+    source = pgm.initialize_array("input", "source", 1)
+    source["id"], source["node"], source["status"], source["u_ref"] = 5, 0, 1, 1.01
+    source["sk"], source["rx_ratio"], source["z01_ratio"] = 2e8, 0.1, 1.0
+    transformer = pgm.initialize_array("input", "transformer", 1)
+    given = dict(id=3, from_node=0, to_node=1, from_status=1, to_status=1, u1=10e3, u2=400, sn=400e3, clock=clock)
+    given |= dict(uk=0.06, pk=4e3, i0=0, p0=0, tap_side=0, tap_pos=0, tap_min=0, tap_max=0, tap_nom=0, tap_size=0)
+    given |= dict(r_grounding_to=0.05, x_grounding_to=0.02)
+    given |= {f"winding_{end}": pgm.WindingType[of] for end, of in zip(("from", "to"), connections)}
+    for name, figure in given.items():
+        transformer[name] = figure
+    load = pgm.initialize_array("input", "asym_load", 1)
+    load["id"], load["node"], load["status"], load["type"] = 7, 1, 1, pgm.LoadGenType.const_power
+    load["p_specified"], load["q_specified"] = [[100e3, 60e3, 20e3]], [[30e3, 10e3, -5e3]]
+    parts = {"node": node, "source": source, "transformer": transformer, "asym_load": load}
+    model = pgm.PowerGridModel(parts, system_frequency=50)
+    result = model.calculate_power_flow(symmetric=False, error_tolerance=1e-12, max_iterations=50)["node"]
+    return result["u"][1] * np.exp(1j * result["u_angle"][1])
+
+
+@pytest.mark.parametrize(
+    ("connections", "clock", "ours"),
+    [
+        (("delta", "zigzag_n"), 0, "conns=[delta zigzag]"),
+        (("wye", "zigzag_n"), 1, "conns=[wye zigzag]"),
+        (("wye", "zigzag_n"), 11, "conns=[wye zigzag] leadlag=lead"),
+        (("delta", "wye_n"), 1, "conns=[delta wye]"),
+    ],
+)
+def test_power_grid_model_zigzag(connections, clock, ours, tmp_path):
+    expected = two_node_model(connections, clock)
+    z = 10e3**2 / 2e8
+    x = z / math.sqrt(1.01)
+    xhl = 100 * math.sqrt(0.06**2 - 0.01**2)
+    text = f"""set defaultbasefrequency=50
+new circuit.x basekv=10 pu=1.01 bus1=p z1=[{0.1 * x!r} {x!r}] z0=[{0.1 * x!r} {x!r}]
+new transformer.t buses=[p s] kvs=[10 0.4] kvas=[400 400] xhl={xhl!r} %rs=[0.5 0.5] ppm_antifloat=0 {ours}
+~ wdg=2 bus=s.1.2.3.4 rneut=0.05 xneut=0.02
+~ wdg=1 bus=p.1.2.3.4
+"""
+    if connections[0] == "delta":
+        text = text.replace("~ wdg=1 bus=p.1.2.3.4\n", "")
+    for phase, (p, q) in enumerate([(100, 30), (60, 10), (20, -5)], 1):
+        text += f"new load.l{phase} phases=1 bus1=s.{phase} kv={0.4 / math.sqrt(3)!r} kw={p} kvar={q} vminpu=0.1 "
+        text += "vlowpu=0 vmaxpu=2\n"
+    script = tmp_path / "zigzag.dss"
+    script.write_text(text + "set voltagebases=[10 0.4]\n")
+    found = {(row["bus"], row["phase"]): row for row in study(script, "--tolerance", "1e-10")["bus"]}
+    for phase in (1, 2, 3):
+        row = found["s", phase]
+        voltage = row["vm_v"] * np.exp(1j * math.radians(row["va_degree"]))
+        assert abs(voltage - expected[phase - 1]) < 1e-6 * 231, (connections, clock, phase)

@@ -126,6 +126,35 @@ fn inverters_settle_where_those_of_opendss_do() {
 }
 
 #[test]
+fn zigzags_of_single_phase_units_are_those_of_opendss() {
+    check("zigzag", &root().join("testdata/opendss/zigzag.dss"), TOLERANCE_PU);
+}
+
+/// Whole zigzags with the data that `zigzag.dss` builds of units: the same voltages at all conductors outside.
+#[test]
+fn whole_zigzags_are_those_of_single_phase_units() {
+    let units = std::fs::read_to_string(root().join("testdata/opendss/zigzag.dss")).unwrap();
+    let rest = units.lines().filter(|line| !line.starts_with("New Transformer."));
+    let whole = "new transformer.d kvas=[300 300] kvs=[10 0.4] xhl=6 %rs=[0.5 0.5] ppm_antifloat=0\n\
+                 ~ buses=[grid d.1.2.3.4] conns=[delta zigzag]\n\
+                 new transformer.w kvas=[300 300] kvs=[10 0.4] xhl=6 %rs=[0.5 0.5] ppm_antifloat=0\n\
+                 ~ buses=[grid w.1.2.3.4] conns=[wye zigzag] taps=[1 1.025]\n";
+    let text = format!("{}\n{whole}", rest.collect::<Vec<_>>().join("\n"));
+    let (study, _) = opendss::read("x.dss", &mut |_| Ok(text.clone().into_bytes())).unwrap();
+    let grid = build(&study.network).unwrap();
+    let solution = PhaseSolver::new(&grid).solve(&grid, &PhaseOptions::default(), PhaseStart::NoLoad);
+    assert!(solution.solved(), "{:?}", solution.outcomes);
+    let reference = reference("zigzag-off");
+    assert_eq!(grid.nodes.len(), 11);
+    for (place, v) in grid.nodes.iter().zip(&solution.v) {
+        let key = (grid.buses[place.bus as usize].name.to_ascii_lowercase(), place.conductor);
+        let (expected, base_v) = reference[&key];
+        let difference = (*v - expected).abs() / base_v;
+        assert!(difference <= TOLERANCE_PU, "{key:?} differs by {difference:e} p.u.");
+    }
+}
+
+#[test]
 fn ieee_feeders_are_those_of_opendss() {
     let folder = std::env::var_os("TIELINE_SHARED_DATA")
         .map_or_else(|| root().join("../shared/data"), PathBuf::from)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DistributionNetwork, LineImpedance, MonitoredEnd, Terminal};
+use super::{DistributionNetwork, LineImpedance, MonitoredEnd, Terminal, WindingConnection};
 
 /// Why a network was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -140,6 +140,12 @@ impl DistributionNetwork {
                 )?;
                 require(end.tap_pu > 0.0 && end.tap_pu.is_finite(), name, "tap is not above 0")?;
                 finite(name, &[end.r_pu, end.min_tap_pu, end.max_tap_pu])?;
+                if matches!(end.connection, WindingConnection::Zigzag { .. }) {
+                    require(transformer.phases == 3, name, "a zigzag does not have three phases")?;
+                    finite(name, &end.zero_sequence_pu)?;
+                    let [r0, x0] = end.zero_sequence_pu;
+                    require(r0 != 0.0 || x0 != 0.0, name, "the zero-sequence impedance of a zigzag is zero")?;
+                }
             }
         }
         Ok(())

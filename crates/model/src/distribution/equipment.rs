@@ -39,6 +39,12 @@ pub enum WindingConnection {
     Wye,
     /// Each from its phase to the next one; a single winding from its first to its last conductor.
     Delta,
+    /// CIM `Z`, `Zn`; three phases only. Each from its phase through half of its turns on the core of the phase and as
+    /// many, backward, on the core of the next phase to the last conductor of the terminal.
+    Zigzag {
+        /// Whether the second half is on the core of the phase before.
+        backward: bool,
+    },
 }
 
 /// One winding per phase of a transformer.
@@ -62,6 +68,9 @@ pub struct PowerTransformerEnd {
     pub max_tap_pu: f64,
     /// Steps from the fewest to the most.
     pub tap_steps: u16,
+    /// CIM `r0`, `x0` of a zigzag: resistance and leakage reactance that zero-sequence currents of this end meet, those
+    /// between the two halves, per unit of end 1. Without meaning for other connections, whose cores are separate.
+    pub zero_sequence_pu: [f64; 2],
     /// CIM `rground`, `xground` in ohm: impedance from the neutral to ground besides what the terminal connects.
     pub grounding_ohm: Option<[f64; 2]>,
 }

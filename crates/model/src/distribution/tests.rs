@@ -41,6 +41,45 @@ fn faults_are_named_with_their_element() {
 }
 
 #[test]
+fn zigzags_have_three_phases_and_a_zero_sequence_impedance() {
+    let check = |phases: u8, zero_sequence_pu: [f64; 2], expected: Option<&str>| {
+        let conductors: Vec<Conductor> = (1..=phases + 1).map(Conductor).collect();
+        let end = |node, connection| PowerTransformerEnd {
+            terminal: Terminal { node: NodeIdx(node), conductors: conductors.clone() },
+            connection,
+            rated_kv: 0.4,
+            rated_kva: 100.0,
+            r_pu: 0.005,
+            tap_pu: 1.0,
+            min_tap_pu: 0.9,
+            max_tap_pu: 1.1,
+            tap_steps: 0,
+            zero_sequence_pu,
+            grounding_ohm: None,
+        };
+        let mut network = network(line([vec![Conductor(1)], vec![Conductor(1)]], 0.1));
+        network.transformers.push(PowerTransformer {
+            name: "t1".into(),
+            phases,
+            ends: vec![
+                end(0, WindingConnection::Delta),
+                end(1, WindingConnection::Zigzag { backward: false }),
+            ],
+            x_pu: vec![0.06],
+            no_load_loss_pu: 0.0,
+            magnetising_pu: 0.0,
+            anti_float_pu: 0.0,
+            delta_backward: false,
+            in_service: true,
+        });
+        assert_eq!(network.check().err().map(|error| error.to_string()).as_deref(), expected);
+    };
+    check(3, [0.0, 0.006], None);
+    check(1, [0.0, 0.006], Some("t1: a zigzag does not have three phases"));
+    check(3, [0.0; 2], Some("t1: the zero-sequence impedance of a zigzag is zero"));
+}
+
+#[test]
 fn sequence_impedance_becomes_self_and_mutual() {
     // Kersting, Distribution System Modeling and Analysis, equations 4.69: z_s = (2 z1 + z0)/3, z_m = (z0 - z1)/3.
     let impedance = line([vec![], vec![]], 0.1).impedance;

@@ -157,7 +157,7 @@ impl Builder {
             let element = index(self.grid.elements.len());
             let windings =
                 TransformerWindings::new(transformer, element).ok_or_else(|| singular(&transformer.name))?;
-            let mut values = vec![Complex::ZERO; windings.size * windings.size];
+            let mut values = vec![Complex::ZERO; windings.size() * windings.size()];
             windings.admittance(&mut values);
             let ends: Vec<&Terminal> = transformer.ends.iter().map(|end| &end.terminal).collect();
             self.element(ElementKind::Transformer(at), &ends, &values, transformer.in_service);

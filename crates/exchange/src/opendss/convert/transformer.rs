@@ -11,10 +11,30 @@ use crate::opendss::script::{Assignment, Object};
 /// Most windings of one transformer.
 const MAX_WINDINGS: u8 = 16;
 
+/// Zero-sequence impedance of a zigzag by its positive one, what power-grid-model takes too.
+const ZIGZAG_ZERO_SEQUENCE: f64 = 0.1;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Connection {
+    Wye,
+    Delta,
+    /// Not of the language: OpenDSS makes a zigzag of single-phase transformers.
+    Zigzag,
+}
+
+impl Connection {
+    fn named(word: &str) -> Option<Self> {
+        if word.to_ascii_lowercase().starts_with('z') {
+            return Some(Self::Zigzag);
+        }
+        connection_is_delta(word).map(|delta| if delta { Self::Delta } else { Self::Wye })
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Winding {
     bus: Text,
-    delta: bool,
+    connection: Connection,
     kv: f64,
     kva: f64,
     tap: f64,
@@ -30,7 +50,7 @@ impl Winding {
     fn usual(bus: Text) -> Self {
         Self {
             bus,
-            delta: false,
+            connection: Connection::Wye,
             kv: 12.47,
             kva: 1000.0,
             tap: 1.0,
@@ -129,8 +149,8 @@ impl Windings {
             "%rs" => self.each(assigned, |winding, percent| winding.r_pu = percent / 100.0)?,
             "conns" => {
                 for (winding, word) in self.windings.iter_mut().zip(lex::list(&assigned.value)) {
-                    winding.delta =
-                        connection_is_delta(&word).ok_or_else(|| assigned.wrong("list of connections"))?;
+                    winding.connection =
+                        Connection::named(&word).ok_or_else(|| assigned.wrong("list of connections"))?;
                 }
             }
             "buses" => {
@@ -161,11 +181,43 @@ impl Windings {
     /// Whether the next phase of a delta is the one before: by whether the high side is to lead or to lag.
     fn delta_backward(&self) -> bool {
         let [first, second] = [&self.windings[0], &self.windings[1]];
-        if first.delta == second.delta {
+        let delta = |winding: &Winding| winding.connection == Connection::Delta;
+        if delta(first) == delta(second) {
             return false;
         }
         let high = if first.kv >= second.kv { first } else { second };
-        high.delta != self.high_leads
+        delta(high) != self.high_leads
+    }
+
+    /// The same of the halves of a zigzag, which turn the other way than a delta does: beside a delta the two cancel,
+    /// beside a wye the high side leads or lags.
+    fn zigzag_backward(&self) -> bool {
+        let [first, second] = [&self.windings[0], &self.windings[1]];
+        let zigzag = |winding: &Winding| winding.connection == Connection::Zigzag;
+        if [first, second].iter().any(|winding| winding.connection == Connection::Delta) {
+            return !self.delta_backward();
+        }
+        let high = if first.kv >= second.kv { first } else { second };
+        zigzag(first) != zigzag(second) && zigzag(high) == self.high_leads
+    }
+
+    fn connection(&self, winding: &Winding) -> WindingConnection {
+        match winding.connection {
+            Connection::Wye => WindingConnection::Wye,
+            Connection::Delta => WindingConnection::Delta,
+            Connection::Zigzag => WindingConnection::Zigzag { backward: self.zigzag_backward() },
+        }
+    }
+
+    /// Zero-sequence impedance of a zigzag: a share of that between the first two ends.
+    fn zero_sequence_pu(&self, winding: &Winding, x_pu: f64) -> [f64; 2] {
+        match winding.connection {
+            Connection::Wye | Connection::Delta => [0.0; 2],
+            Connection::Zigzag => {
+                let r_pu = self.windings[0].r_pu + self.windings[1].r_pu;
+                [r_pu, x_pu].map(|part| part * ZIGZAG_ZERO_SEQUENCE)
+            }
+        }
     }
 
     fn reactances(&self) -> Vec<f64> {
@@ -183,7 +235,10 @@ impl Winding {
     fn assign(&mut self, name: &str, assigned: &Assignment) -> Result<bool, DssError> {
         match name {
             "bus" => self.bus = assigned.text(),
-            "conn" => self.delta = assigned.delta()?,
+            "conn" => {
+                self.connection = Connection::named(&assigned.value)
+                    .ok_or_else(|| assigned.wrong("connection: wye, delta or zigzag"))?;
+            }
             "kv" => self.kv = assigned.number()?,
             "tap" => self.tap = assigned.number()?,
             "%r" => self.r_pu = assigned.number()? / 100.0,
@@ -234,6 +289,7 @@ impl Converter<'_> {
         }
         let phases = usize::from(state.phases);
         let mut ends = Vec::with_capacity(state.windings.len());
+        let x_pu = state.reactances();
         for (at, winding) in state.windings.iter().enumerate() {
             let mut bus = winding.bus.clone();
             if bus.text.is_empty() {
@@ -241,7 +297,7 @@ impl Converter<'_> {
             }
             ends.push(PowerTransformerEnd {
                 terminal: self.terminal(&bus, phases, phases + 1)?,
-                connection: if winding.delta { WindingConnection::Delta } else { WindingConnection::Wye },
+                connection: state.connection(winding),
                 rated_kv: winding.kv,
                 rated_kva: winding.kva,
                 r_pu: winding.r_pu,
@@ -249,6 +305,7 @@ impl Converter<'_> {
                 min_tap_pu: winding.min_tap,
                 max_tap_pu: winding.max_tap,
                 tap_steps: winding.steps,
+                zero_sequence_pu: state.zero_sequence_pu(winding, x_pu[0]),
                 grounding_ohm: winding.neutral.map(|r| [r, winding.neutral_x]),
             });
         }
@@ -260,7 +317,7 @@ impl Converter<'_> {
             name: object.name.clone(),
             phases: state.phases,
             ends,
-            x_pu: state.reactances(),
+            x_pu,
             no_load_loss_pu: state.no_load_loss,
             magnetising_pu: state.magnetising,
             anti_float_pu: state.anti_float,
