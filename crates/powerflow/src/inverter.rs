@@ -15,6 +15,9 @@
 //!                                     the curve for active power - reactive power
 //! ```
 //!
+//! The arithmetic of curves and limits is that of [`model::distribution`], which the inverters of unbalanced networks use
+//! with the curves that network files give them; here settings are held to what the standard allows.
+//!
 //! Nothing here has a memory. The open-loop response times of the tables are data for whoever simulates time.
 
 mod curve;
@@ -23,6 +26,8 @@ mod tests;
 
 use std::fmt;
 use std::ops::RangeInclusive;
+
+use model::distribution::{along_ray, by_priority};
 
 pub use curve::{VoltVar, VoltWatt, WattVar};
 
@@ -352,28 +357,23 @@ impl Inverter {
         let nameplate = &self.settings.nameplate;
         let s = nameplate.s_rated_pu;
         let q = self.within_capability(p, q_share * s, limits);
-        if p.hypot(q) <= s {
-            return (p, q);
-        }
-        limits.apparent_power = true;
+        limits.apparent_power = p.hypot(q) > s;
         let (injected, absorbed) = nameplate.required_reactive_power(p);
         let reserved = match self.settings.priority {
             Priority::Reactive => q.abs(),
             Priority::ReactiveAsRequired => q.abs().min(if q < 0.0 { absorbed } else { injected }),
             Priority::Active => 0.0,
         };
-        let size = p.abs().min(other_leg(s, reserved));
-        (size.copysign(p), q.abs().min(other_leg(s, size)).copysign(q))
+        by_priority([p, q], s, reserved).into()
     }
 
     /// `Q` is in proportion to `P`: both shrink together.
     fn on_ray(&self, p: f64, tangent: f64, limits: &mut Limits) -> (f64, f64) {
         let s = self.settings.nameplate.s_rated_pu;
         let q = p.abs() * tangent;
-        let size = p.hypot(q);
-        limits.apparent_power = size > s;
-        let scale = if size > s { s / size } else { 1.0 };
-        (p * scale, self.within_capability(p * scale, q * scale, limits))
+        limits.apparent_power = p.hypot(q) > s;
+        let [p, q] = along_ray([p, q], s);
+        (p, self.within_capability(p, q, limits))
     }
 
     /// `Q` is a function of `P`: `P` shrinks until both are within rated apparent power.
@@ -406,11 +406,6 @@ fn tangent(power_factor: f64, excitation: Excitation) -> f64 {
         Excitation::Injecting => size,
         Excitation::Absorbing => -size,
     }
-}
-
-/// `√(s² - leg²)`, zero beyond.
-fn other_leg(s: f64, leg: f64) -> f64 {
-    ((s - leg) * (s + leg)).max(0.0).sqrt()
 }
 
 /// Checks a range with its ends; what is off by rounding alone is in it.

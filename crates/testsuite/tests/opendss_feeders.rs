@@ -123,6 +123,7 @@ fn our_feeder_is_that_of_opendss() {
 #[test]
 fn inverters_settle_where_those_of_opendss_do() {
     check("inverters", &root().join("testdata/opendss/inverters.dss"), TOLERANCE_PU);
+    check("inverter-modes", &root().join("testdata/opendss/inverter-modes.dss"), TOLERANCE_PU);
 }
 
 #[test]
@@ -219,7 +220,7 @@ fn order_of_the_input_does_not_matter() {
 /// What sources and converters deliver is what loads draw and what the elements lose.
 #[test]
 fn power_is_in_balance() {
-    for script in ["feeder.dss", "inverters.dss"] {
+    for script in ["feeder.dss", "inverters.dss", "inverter-modes.dss", "zigzag.dss"] {
         let study = read(&root().join("testdata/opendss").join(script)).unwrap();
         let grid = build(&study.network).unwrap();
         let options = PhaseOptions { tolerance_pu: 1e-9, ..PhaseOptions::default() };

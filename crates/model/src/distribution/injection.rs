@@ -113,11 +113,18 @@ pub struct PowerElectronicsConnection {
     pub p_kw: f64,
     /// Reactive power that is to be delivered while no control says otherwise.
     pub q_kvar: f64,
+    /// Whether `q_kvar` comes from a power factor, and so goes with the active power.
+    pub power_factor_given: bool,
     /// Least and most reactive power, `minQ` and `maxQ`, while the rating allows it.
     pub q_limits_kvar: [f64; 2],
-    /// Whether active power is kept when the rating binds; otherwise reactive power is.
-    pub watt_priority: bool,
-    /// What it does with voltage.
+    /// Active power below which there is no reactive power, and that from which its limits are whole; between zero and
+    /// that they are in proportion.
+    pub least_kw_for_q: [f64; 2],
+    /// Whether reactive power goes on while a photovoltaic inverter is below the power at which it starts.
+    pub reactive_when_off: bool,
+    /// What is kept when the rating binds.
+    pub priority: ConverterPriority,
+    /// What it does with voltage and active power.
     pub control: ConverterControl,
     /// How far from the nominal voltage power is held.
     pub range: VoltageRange,
@@ -127,76 +134,64 @@ pub struct PowerElectronicsConnection {
     pub in_service: bool,
 }
 
-/// The functions of IEEE 1547-2018, clauses 5.3 and 5.4. Curves are points (x, y) with x ascending, constant beyond
-/// their ends.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct ConverterControl {
-    /// Voltage-reactive power: voltage per unit → reactive power delivered per unit of what is available.
-    pub volt_var: Vec<[f64; 2]>,
-    /// Voltage-active power: voltage per unit → most active power delivered per unit of the rated active power.
-    pub volt_watt: Vec<[f64; 2]>,
-    /// Rated active power that `volt_watt` refers to.
-    pub rated_kw: f64,
-    /// Whether volt-var is per unit of the rating, not of what active power leaves of it.
-    pub volt_var_of_rating: bool,
+/// What an inverter keeps when its rating binds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ConverterPriority {
+    /// Reactive power: active power gives way.
+    #[default]
+    Reactive,
+    /// Active power.
+    Active,
+    /// The power factor, where reactive power does not follow the voltage.
+    Factor,
 }
 
-impl PowerElectronicsConnection {
-    /// What remains of a demand for active and reactive power under the rating: reactive power stays within its limits,
-    /// then the one without priority gives way. A generator that is no converter delivers what is asked.
-    pub fn within_rating(&self, p_kw: f64, q_kvar: f64) -> [f64; 2] {
-        if self.kind == ConverterKind::Generator {
-            return [p_kw, q_kvar];
-        }
-        let s = self.rated_kva;
-        let rest = |used: f64| (s * s - used * used).max(0.0).sqrt();
-        let q = q_kvar.max(self.q_limits_kvar[0]).min(self.q_limits_kvar[1]);
-        if p_kw.hypot(q) <= s {
-            return [p_kw, q];
-        }
-        if self.watt_priority {
-            let p = p_kw.max(-s).min(s);
-            [p, q.max(-rest(p)).min(rest(p))]
-        } else {
-            let q = q.max(-s).min(s);
-            [p_kw.max(-rest(q)).min(rest(q)), q]
-        }
-    }
+/// The functions of IEEE 1547-2018, clauses 5.3 and 5.4. Curves are points (x, y) with x ascending, constant beyond
+/// their ends; at most one of those for reactive power is there.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct ConverterControl {
+    /// Voltage-reactive power: voltage per unit → share of reactive power delivered.
+    pub volt_var: Vec<[f64; 2]>,
+    /// Active power-reactive power: active power by `base_kw` → share of reactive power delivered.
+    pub watt_var: Vec<[f64; 2]>,
+    /// Active power-power factor: active power by `base_kw` → power factor; reactive power has the sign of the active
+    /// power times that of the factor.
+    pub watt_pf: Vec<[f64; 2]>,
+    /// Voltage-active power: voltage per unit → most active power delivered by `volt_watt_base_kw`.
+    pub volt_watt: Vec<[f64; 2]>,
+    /// The same of what a battery draws while it charges.
+    pub volt_watt_charging: Vec<[f64; 2]>,
+    /// Active power that the volt-watt curves refer to.
+    pub volt_watt_base_kw: f64,
+    /// Active power that curves over active power refer to.
+    pub base_kw: f64,
+    /// Power behind the inverter, also while it is off.
+    pub behind_kw: f64,
+    /// Whether shares of reactive power are of its limits, not of what active power leaves of the rating.
+    pub of_rating: bool,
+    /// Voltage of which phase counts.
+    pub voltage: ConverterVoltage,
+}
 
-    /// Active and reactive power at a voltage per unit of the rated one.
-    pub fn at_voltage(&self, v_pu: f64) -> [f64; 2] {
-        let control = &self.control;
-        let most = curve_at(&control.volt_watt, v_pu).map_or(f64::INFINITY, |share| share * control.rated_kw);
-        let p = self.p_kw.min(most);
-        let q = match curve_at(&control.volt_var, v_pu) {
-            Some(share) if control.volt_var_of_rating => {
-                let [least, most] = self.q_limits_kvar;
-                share * if share < 0.0 { -least } else { most }
-            }
-            Some(share) => share * (self.rated_kva * self.rated_kva - p * p).max(0.0).sqrt(),
-            None if p != self.p_kw && self.p_kw != 0.0 => self.q_kvar * p / self.p_kw,
-            None => self.q_kvar,
-        };
-        self.within_rating(p, q)
-    }
+/// Which voltage across its phases an inverter follows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ConverterVoltage {
+    /// The mean of all.
+    #[default]
+    Average,
+    /// The largest.
+    Largest,
+    /// The smallest.
+    Smallest,
+    /// That of a phase, from 1.
+    Phase(u8),
 }
 
 impl ConverterControl {
-    /// Whether power depends on voltage.
+    /// Whether power depends on voltage or active power.
     pub fn is_active(&self) -> bool {
-        !self.volt_var.is_empty() || !self.volt_watt.is_empty()
-    }
-}
-
-/// A curve between its points, constant beyond them; `None` without points.
-pub fn curve_at(points: &[[f64; 2]], x: f64) -> Option<f64> {
-    let after = points.iter().position(|point| x < point[0]);
-    match after {
-        Some(0) => points.first().map(|point| point[1]),
-        Some(at) => {
-            let ([x0, y0], [x1, y1]) = (points[at - 1], points[at]);
-            Some(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
-        }
-        None => points.last().map(|point| point[1]),
+        let curves =
+            [&self.volt_var, &self.watt_var, &self.watt_pf, &self.volt_watt, &self.volt_watt_charging];
+        curves.iter().any(|curve| !curve.is_empty())
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Readers fill [`DistributionNetwork`]; [`DistributionNetwork::check`] holds the rules that a calculation relies on.
 
+mod capability;
 mod check;
 mod control;
 mod equipment;
@@ -13,6 +14,7 @@ mod injection;
 mod line;
 mod wire;
 
+pub use capability::{along_curve, along_ray, by_priority, curve_at};
 pub use check::DistributionError;
 pub use control::{
     CapacitorControl, CapacitorControlMode, MonitoredEnd, MonitoredPhase, ReverseSetting, TapChangerControl,
@@ -22,8 +24,8 @@ pub use equipment::{
     SourceImpedance, WindingConnection,
 };
 pub use injection::{
-    ConverterControl, ConverterKind, EnergyConsumer, LoadResponse, PowerElectronicsConnection,
-    ShuntConnection, VoltageRange, curve_at,
+    ConverterControl, ConverterKind, ConverterPriority, ConverterVoltage, EnergyConsumer, LoadResponse,
+    PowerElectronicsConnection, ShuntConnection, VoltageRange,
 };
 pub use line::{AcLineSegment, LineImpedance};
 pub use wire::{

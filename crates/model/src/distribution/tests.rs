@@ -101,13 +101,18 @@ fn inverter() -> PowerElectronicsConnection {
         p_kw: 8.0,
         q_kvar: 0.0,
         q_limits_kvar: [-10.0, 10.0],
-        watt_priority: false,
+        power_factor_given: false,
+        least_kw_for_q: [0.0; 2],
+        reactive_when_off: true,
+        priority: ConverterPriority::Reactive,
         control: ConverterControl {
             // IEEE 1547-2018, table 8, category B; table 10 for volt-watt.
             volt_var: vec![[0.92, 0.44], [0.98, 0.0], [1.02, 0.0], [1.08, -0.44]],
             volt_watt: vec![[1.06, 1.0], [1.1, 0.2]],
-            rated_kw: 10.0,
-            volt_var_of_rating: true,
+            volt_watt_base_kw: 10.0,
+            base_kw: 10.0,
+            of_rating: true,
+            ..Default::default()
         },
         range: VoltageRange { low_pu: 0.5, min_pu: 0.5, max_pu: 2.0 },
         constant_impedance: false,
@@ -130,11 +135,12 @@ fn inverters_follow_their_curves_within_their_rating() {
     check(1.2, [2.0, -4.4]);
     let mut full = PowerElectronicsConnection { p_kw: 10.0, ..inverter() };
     let left = (100.0_f64 - 4.4 * 4.4).sqrt();
-    assert_eq!(full.at_voltage(0.9), [left, 4.4]);
-    full.watt_priority = true;
+    let [p, q] = full.at_voltage(0.9);
+    assert!((p - left).abs() < 1e-12 && (q - 4.4).abs() < 1e-12);
+    full.priority = ConverterPriority::Active;
     assert_eq!(full.at_voltage(0.9), [10.0, 0.0]);
     // Of what active power leaves: √(10² - 8²) = 6.
     let mut rest = inverter();
-    rest.control.volt_var_of_rating = false;
+    rest.control.of_rating = false;
     assert!((rest.at_voltage(0.9)[1] - 0.44 * 6.0).abs() < 1e-12);
 }

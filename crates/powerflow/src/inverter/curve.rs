@@ -1,5 +1,7 @@
 //! The three characteristics, their defaults and the ranges that the tables allow.
 
+use model::distribution::{along_curve, curve_at};
+
 use super::{Category, Nameplate, SettingFault, within};
 
 /// Voltage - reactive power (5.3.3, Table 8): voltages per unit, reactive powers as shares of rated apparent power,
@@ -68,7 +70,7 @@ impl VoltVar {
 
     /// Reactive power as a share of rated apparent power.
     pub fn q_at(&self, v_pu: f64) -> f64 {
-        let points = [0, 1, 2, 3].map(|at| (self.v_pu[at], self.q[at]));
+        let points = [0, 1, 2, 3].map(|at| [self.v_pu[at], self.q[at]]);
         interpolate(&points, v_pu)
     }
 
@@ -116,45 +118,19 @@ impl WattVar {
     }
 
     /// Corners from full absorption to full injection, active power per unit.
-    fn points(&self, nameplate: &Nameplate) -> [(f64, f64); 6] {
+    fn points(&self, nameplate: &Nameplate) -> [[f64; 2]; 6] {
         let absorbing =
-            |at: usize| (self.p_absorbing[at] * nameplate.p_charge_rated_pu, self.q_absorbing[at]);
-        let injecting = |at: usize| (self.p[at] * nameplate.p_rated_pu, self.q[at]);
+            |at: usize| [self.p_absorbing[at] * nameplate.p_charge_rated_pu, self.q_absorbing[at]];
+        let injecting = |at: usize| [self.p[at] * nameplate.p_rated_pu, self.q[at]];
         [absorbing(2), absorbing(1), absorbing(0), injecting(0), injecting(1), injecting(2)]
     }
 
     /// The active power nearest to the one wanted, on the way to zero, that has its reactive power within rated
     /// apparent power.
-    ///
-    /// On a straight piece `q = q0 + m (p - p0)`, with `c = q0 - m p0`:
-    ///
-    /// ```text
-    /// p² + q² = s²     p = (-m c ± √(m² c² - (1 + m²)(c² - s²))) / (1 + m²)
-    /// ```
     pub(super) fn within_apparent_power(&self, p_wanted: f64, nameplate: &Nameplate) -> f64 {
         let s = nameplate.s_rated_pu;
-        let side = if p_wanted < 0.0 { -1.0 } else { 1.0 };
-        // Looked at from the side of injection, corners ascend from zero to what is wanted.
-        let mirrored = self.points(nameplate).map(|(p, q)| (side * p, q));
-        let wanted = side * p_wanted;
-        let q_at = |p: f64| self.q_at(side * p, nameplate) * s;
-        if wanted.hypot(q_at(wanted)) <= s {
-            return p_wanted;
-        }
-        let mut corners = [0.0; 7];
-        for (corner, (p, _)) in corners.iter_mut().zip(mirrored) {
-            *corner = p.clamp(0.0, wanted);
-        }
-        corners[6] = 0.0;
-        corners.sort_unstable_by(f64::total_cmp);
-        let mut high = wanted;
-        for &low in corners.iter().rev() {
-            if low.hypot(q_at(low)) <= s {
-                return side * crossing((low, q_at(low)), (high, q_at(high)), s);
-            }
-            high = low;
-        }
-        0.0
+        let corners = self.points(nameplate).into_iter().map(|[p, _]| p);
+        along_curve(p_wanted, s, corners, |p| self.q_at(p, nameplate) * s)
     }
 
     pub(super) fn check(&self, nameplate: &Nameplate) -> Result<(), SettingFault> {
@@ -191,7 +167,7 @@ impl VoltWatt {
     /// Most active power that may be injected; negative when at least as much has to be absorbed.
     pub fn limit_pu(&self, v_pu: f64, nameplate: &Nameplate) -> f64 {
         let rated = if self.p2 < 0.0 { nameplate.p_charge_rated_pu } else { nameplate.p_rated_pu };
-        let points = [(self.v_pu[0], nameplate.p_rated_pu), (self.v_pu[1], self.p2 * rated)];
+        let points = [[self.v_pu[0], nameplate.p_rated_pu], [self.v_pu[1], self.p2 * rated]];
         interpolate(&points, v_pu)
     }
 
@@ -211,25 +187,7 @@ impl VoltWatt {
     }
 }
 
-/// Piecewise linear, constant beyond both ends. Corners ascend; of two at one place the later one counts above it.
-fn interpolate(points: &[(f64, f64)], x: f64) -> f64 {
-    let after = points.partition_point(|&(at, _)| at <= x);
-    match (after.checked_sub(1).and_then(|at| points.get(at)), points.get(after)) {
-        (Some(&(x0, y0)), Some(&(x1, y1))) => y0 + (y1 - y0) * (x - x0) / (x1 - x0),
-        (Some(&(_, y)), None) | (None, Some(&(_, y))) => y,
-        (None, None) => 0.0,
-    }
-}
-
-/// Where the straight line from a point inside of the circle to one outside meets it.
-fn crossing(inside: (f64, f64), outside: (f64, f64), s: f64) -> f64 {
-    let run = outside.0 - inside.0;
-    if run <= 0.0 {
-        return inside.0;
-    }
-    let m = (outside.1 - inside.1) / run;
-    let c = inside.1 - m * inside.0;
-    let square = 1.0 + m * m;
-    let root = (m * m * c * c - square * (c * c - s * s)).max(0.0).sqrt();
-    ((root - m * c) / square).clamp(inside.0, outside.0)
+/// On a curve that has points.
+fn interpolate(points: &[[f64; 2]], x: f64) -> f64 {
+    curve_at(points, x).unwrap_or(0.0)
 }

@@ -1,14 +1,13 @@
-//! `Generator`, `PVSystem`, `Storage` and `InvControl`.
+//! `Generator`, `PVSystem`, `Storage`, and `XYCurve`.
 
 use model::DiagnosticKind;
 use model::distribution::{
-    ConverterControl, ConverterKind, PowerElectronicsConnection, ShuntConnection, VoltageRange, curve_at,
+    ConverterControl, ConverterKind, ConverterPriority, PowerElectronicsConnection, ShuntConnection,
+    VoltageRange,
 };
 
 use super::{Converter, Text, property, reactive, shunt_conductors};
 use crate::opendss::DssError;
-use crate::opendss::class::Class;
-use crate::opendss::lex;
 use crate::opendss::script::{Assignment, Object};
 
 /// What the three classes have in common.
@@ -28,6 +27,11 @@ struct State {
     model: u8,
     range: VoltageRange,
     watt_priority: bool,
+    factor_priority: bool,
+    /// Shares of the rated active power below which there is no reactive power, and less of it.
+    least_for_q: [f64; 2],
+    follows_inverter: bool,
+    cut_in: f64,
 }
 
 impl State {
@@ -47,6 +51,10 @@ impl State {
             model: 1,
             range: VoltageRange { low_pu: 0.9, min_pu: 0.9, max_pu: 1.1 },
             watt_priority: false,
+            factor_priority: false,
+            least_for_q: [0.0; 2],
+            follows_inverter: false,
+            cut_in: 0.0,
         }
     }
 
@@ -71,6 +79,11 @@ impl State {
             }
             "vmaxpu" => self.range.max_pu = assigned.number()?,
             "wattpriority" => self.watt_priority = assigned.flag()?,
+            "pfpriority" => self.factor_priority = assigned.flag()?,
+            "%pminnovars" => self.least_for_q[0] = assigned.number()? / 100.0,
+            "%pminkvarmax" => self.least_for_q[1] = assigned.number()? / 100.0,
+            "varfollowinverter" => self.follows_inverter = assigned.flag()?,
+            "%cutin" => self.cut_in = assigned.number()? / 100.0,
             _ => return Ok(false),
         }
         Ok(true)
@@ -106,11 +119,11 @@ impl Converter<'_> {
         }
         let power = [state.kw * factor, q * factor];
         let rating = state.kva.unwrap_or(state.kw * 1.2);
-        self.push_converter(object, &state, ConverterKind::Generator, power, rating)
+        self.push_converter(object, &state, (ConverterKind::Generator, state.kw), (power, rating))
     }
 
     pub(super) fn photovoltaic(&mut self, object: &Object) -> Result<(), DssError> {
-        let mut state = State::usual(object, 0.0);
+        let mut state = State { cut_in: 0.2, ..State::usual(object, 0.0) };
         let mut panel = Panel::usual();
         for assigned in &object.assignments {
             let name = property(object, assigned);
@@ -125,17 +138,21 @@ impl Converter<'_> {
             }
         }
         let rating = state.kva.unwrap_or(500.0);
-        let p = panel.power(rating);
+        panel.start_kw = state.cut_in * rating;
+        panel.rating_kva = rating;
+        let [p, behind] = panel.power(panel.sun, panel.temperature);
         let q = if state.reactive_given { state.kvar } else { reactive(p, state.power_factor) };
-        self.push_converter(object, &state, ConverterKind::Photovoltaic, [p, q], rating)?;
+        self.push_converter(object, &state, (ConverterKind::Photovoltaic, panel.peak), ([p, q], rating))?;
         if let Some(made) = self.network.converters.last_mut() {
-            made.control.rated_kw = panel.peak;
+            made.control.behind_kw = behind;
+            self.sources
+                .push((self.network.converters.len() - 1, Source { most_kw: panel.peak * panel.share }));
         }
         Ok(())
     }
 
     /// The points of the curve that a property names.
-    fn curve(&self, assigned: &Assignment) -> Result<Vec<[f64; 2]>, DssError> {
+    pub(super) fn curve(&self, assigned: &Assignment) -> Result<Vec<[f64; 2]>, DssError> {
         self.curves.get(&assigned.value.to_ascii_lowercase()).cloned().ok_or_else(|| {
             let reason = format!("there is no xycurve.{}", assigned.value);
             assigned.place.error(reason, "it has to stand before what uses it")
@@ -170,12 +187,18 @@ impl Converter<'_> {
 
     pub(super) fn battery(&mut self, object: &Object) -> Result<(), DssError> {
         let mut state = State::usual(object, 0.0);
-        let (mut rated, mut mode) = (25.0, String::from("idling"));
+        let (mut rated, mut rated_share, mut mode) = (25.0, 1.0, String::from("idling"));
         let (mut charge, mut discharge, mut idle, mut power_given) = (1.0, 1.0, 0.01, false);
         let (mut energy, mut stored, mut reserve) = (50.0, 1.0, 0.2);
+        let mut efficiency = None;
         for assigned in &object.assignments {
             match property(object, assigned) {
                 "kwrated" => rated = assigned.number()?,
+                "%kwrated" => rated_share = assigned.number()? / 100.0,
+                "effcurve" => efficiency = Some(self.curve(assigned)?),
+                "dispmode" if !assigned.value.to_ascii_lowercase().starts_with("def") => {
+                    self.dropped(object, assigned, "the battery does what its state says");
+                }
                 "state" => mode = assigned.value.to_ascii_lowercase(),
                 "%charge" => charge = assigned.number()? / 100.0,
                 "%discharge" => discharge = assigned.number()? / 100.0,
@@ -203,22 +226,31 @@ impl Converter<'_> {
             (charge, discharge) = (state.kw.abs() / rated, state.kw.abs() / rated);
         }
         let rating = state.kva.unwrap_or(rated);
-        let p = match mode.chars().next() {
-            Some('c') if stored < 1.0 => -rated * charge,
-            Some('d') if stored > reserve => rated * discharge,
-            Some(_) | None => -rated * idle,
+        let most = rated * rated_share;
+        let wanted = match mode.chars().next() {
+            Some('c') if stored < 1.0 => -(rated * charge).min(most),
+            Some('d') if stored > reserve => (rated * discharge).min(most),
+            Some(_) | None => 0.0,
+        };
+        let p = if wanted != 0.0 && wanted.abs() >= state.cut_in * rating {
+            wanted
+        } else {
+            // What it takes to idle comes through the inverter.
+            let idle = rated * idle;
+            -idle / efficiency.and_then(|points| straight_at(&points, idle / rating)).unwrap_or(1.0)
         };
         let q = if state.reactive_given { state.kvar } else { reactive(p, state.power_factor) };
-        self.push_converter(object, &state, ConverterKind::Battery, [p, q], rating)
+        self.push_converter(object, &state, (ConverterKind::Battery, rated), ([p, q], rating))?;
+        self.sources.push((self.network.converters.len() - 1, Source { most_kw: most }));
+        Ok(())
     }
 
     fn push_converter(
         &mut self,
         object: &Object,
         state: &State,
-        kind: ConverterKind,
-        [p_kw, q_kvar]: [f64; 2],
-        rated_kva: f64,
+        (kind, rated_kw): (ConverterKind, f64),
+        ([p_kw, q_kvar], rated_kva): ([f64; 2], f64),
     ) -> Result<(), DssError> {
         let conductors = shunt_conductors(state.phases, state.delta);
         let terminal = self.terminal(&state.bus, usize::from(state.phases), conductors)?;
@@ -233,9 +265,16 @@ impl Converter<'_> {
             rated_kva,
             p_kw,
             q_kvar,
+            power_factor_given: !state.reactive_given,
             q_limits_kvar: [state.kvar_min.unwrap_or(-q_max), q_max],
-            watt_priority: state.watt_priority,
-            control: ConverterControl::default(),
+            least_kw_for_q: state.least_for_q.map(|share| share * rated_kw),
+            reactive_when_off: !state.follows_inverter,
+            priority: match (state.factor_priority, state.watt_priority) {
+                (true, _) => ConverterPriority::Factor,
+                (false, true) => ConverterPriority::Active,
+                (false, false) => ConverterPriority::Reactive,
+            },
+            control: ConverterControl { base_kw: rated_kw, ..ConverterControl::default() },
             range: state.range,
             constant_impedance: state.model == 2,
             in_service: object.enabled && object.open.is_empty(),
@@ -243,80 +282,24 @@ impl Converter<'_> {
         self.made(object, self.network.converters.len() - 1);
         Ok(())
     }
+}
 
-    pub(super) fn inverter_control(&mut self, object: &Object) -> Result<(), DssError> {
-        let mut control = ConverterControl::default();
-        let (mut names, mut mode) = (Vec::new(), String::from("voltvar"));
-        let (mut volt_var, mut volt_watt) = (Vec::new(), Vec::new());
-        for assigned in &object.assignments {
-            match property(object, assigned) {
-                "derlist" | "pvsystemlist" => names = lex::list(&assigned.value),
-                "mode" | "combimode" => mode = assigned.value.to_ascii_lowercase(),
-                "vvc_curve1" => volt_var = self.curve(assigned)?,
-                "voltwatt_curve" => volt_watt = self.curve(assigned)?,
-                "refreactivepower" => {
-                    control.volt_var_of_rating = assigned.value.to_ascii_lowercase().starts_with("varmax");
-                }
-                "voltage_curvex_ref" if !assigned.value.to_ascii_lowercase().starts_with('r') => {
-                    self.dropped(object, assigned, "curves are by the rated voltage");
-                }
-                "voltwattyaxis" if !assigned.value.to_ascii_lowercase().starts_with("pmpp") => {
-                    self.dropped(object, assigned, "volt-watt is by the rating of the panel");
-                }
-                _ => {}
-            }
-        }
-        match mode.as_str() {
-            "voltvar" => control.volt_var = volt_var,
-            "voltwatt" => control.volt_watt = volt_watt,
-            "vv_vw" => (control.volt_var, control.volt_watt) = (volt_var, volt_watt),
-            mode => {
-                let text = format!("mode={mode} is not read");
-                self.note(DiagnosticKind::Dropped, "invcontrol mode", object, &text);
-                return Ok(());
-            }
-        }
-        if object.enabled {
-            self.give_control(object, &names, &control);
-        }
-        Ok(())
-    }
-
-    fn give_control(&mut self, object: &Object, names: &[String], control: &ConverterControl) {
-        let mut wanted = Vec::new();
-        for name in names {
-            let found = [Class::PvSystem, Class::Storage].into_iter().find_map(|class| {
-                self.position(class, name).or_else(|| {
-                    let bare = name.split_once('.').map_or(name.as_str(), |(_, bare)| bare);
-                    self.position(class, bare)
-                })
-            });
-            match found {
-                Some(at) => wanted.push(at as usize),
-                None => {
-                    let text = format!("there is no inverter {name}");
-                    self.note(DiagnosticKind::Dropped, "invcontrol", object, &text);
-                }
-            }
-        }
-        let all = names.is_empty();
-        for (at, converter) in self.network.converters.iter_mut().enumerate() {
-            let inverter = converter.kind != ConverterKind::Generator;
-            if inverter && (all || wanted.contains(&at)) {
-                let rated_kw = converter.control.rated_kw;
-                converter.control = ConverterControl { rated_kw, ..control.clone() };
-            }
-        }
-    }
+/// What stands behind an inverter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    /// Most active power that is let through.
+    pub(super) most_kw: f64,
 }
 
 /// What the panels of a photovoltaic system say.
-struct Panel {
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Panel {
     peak: f64,
     share: f64,
     sun: f64,
     temperature: f64,
-    cut_out: f64,
+    start_kw: f64,
+    rating_kva: f64,
     efficiency: Option<Vec<[f64; 2]>>,
     by_temperature: Option<Vec<[f64; 2]>>,
 }
@@ -328,7 +311,8 @@ impl Panel {
             share: 1.0,
             sun: 1.0,
             temperature: 25.0,
-            cut_out: 0.2,
+            start_kw: 0.0,
+            rating_kva: 500.0,
             efficiency: None,
             by_temperature: None,
         }
@@ -340,24 +324,34 @@ impl Panel {
             "%pmpp" => self.share = assigned.number()? / 100.0,
             "irradiance" => self.sun = assigned.number()?,
             "temperature" => self.temperature = assigned.number()?,
-            "%cutin" => self.cut_out = assigned.number()? / 100.0,
-            "%cutout" => {}
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    /// Power behind the inverter: of the panels, by temperature and efficiency, not above its share of the peak. Below
-    /// the power at which it would start it is off.
-    fn power(&self, rating: f64) -> f64 {
+    /// Power through the inverter, and what the panels offer it: by temperature and efficiency, not above its share of
+    /// the peak. Below the power at which it starts nothing comes through.
+    fn power(&self, sun: f64, temperature: f64) -> [f64; 2] {
         let at = |curve: &Option<Vec<[f64; 2]>>, x: f64| {
-            curve.as_ref().and_then(|points| curve_at(points, x)).unwrap_or(1.0)
+            curve.as_ref().and_then(|points| straight_at(points, x)).unwrap_or(1.0)
         };
-        let panel = self.peak * self.sun * at(&self.by_temperature, self.temperature);
-        if panel < self.cut_out * rating {
-            return 0.0;
+        let panel = self.peak * sun * at(&self.by_temperature, temperature);
+        let offered = (panel * at(&self.efficiency, panel / self.rating_kva)).min(self.peak * self.share);
+        [if panel < self.start_kw { 0.0 } else { offered }, offered]
+    }
+}
+
+/// A curve that goes on in a straight line beyond its ends, as those of efficiency and temperature do.
+fn straight_at(points: &[[f64; 2]], x: f64) -> Option<f64> {
+    let after = points.iter().position(|point| x < point[0]).unwrap_or(points.len());
+    match points {
+        [] => None,
+        [only] => Some(only[1]),
+        points => {
+            let at = after.clamp(1, points.len() - 1);
+            let ([x0, y0], [x1, y1]) = (points[at - 1], points[at]);
+            Some(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
         }
-        (panel * at(&self.efficiency, panel / rating)).min(self.peak * self.share)
     }
 }
 

@@ -3,6 +3,7 @@
 mod control;
 mod converter;
 mod geometry;
+mod inverter;
 mod line;
 mod load;
 mod shunt;
@@ -55,6 +56,8 @@ struct Converter<'a> {
     sections: HashMap<(Class, String), geometry::Section>,
     wire_kinds: HashMap<(Class, String), WireKind>,
     curves: HashMap<String, Vec<[f64; 2]>>,
+    /// What stands behind inverters, by position of their converter.
+    sources: Vec<(usize, converter::Source)>,
 }
 
 impl<'a> Converter<'a> {
@@ -77,6 +80,7 @@ impl<'a> Converter<'a> {
             sections: HashMap::new(),
             wire_kinds: HashMap::new(),
             curves: HashMap::new(),
+            sources: Vec::new(),
         }
     }
 

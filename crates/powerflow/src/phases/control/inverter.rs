@@ -2,13 +2,14 @@
 //! solver,
 //!
 //! ```text
-//! s⁺ = s + d·(curve(|v|) - s)        |v|: mean over the phases, per unit
+//! s⁺ = s + d·(curve(|v|) - s)        |v|: of the phases that count, per unit
 //! ```
 //!
 //! Each inverter has its own `d`: halved when its error turns its sign, for then the curve is steeper than the grid is
 //! stiff, and grown again slowly.
 
-use topology::phases::{GROUND, PhaseGrid};
+use model::distribution::ConverterVoltage;
+use topology::phases::{GROUND, PhaseGrid, ShuntBranch};
 
 use super::super::solver::{PhaseOptions, PhaseSolver, PhaseStart};
 
@@ -69,7 +70,7 @@ impl Inverters {
         let mut settled = true;
         for (at, inverter) in self.0.iter_mut().enumerate() {
             let converter = &grid.converters[at];
-            let wanted = converter.settings.at_voltage(mean_voltage(solver, grid, at));
+            let wanted = converter.settings.at_voltage(voltage_pu(solver, grid, at));
             let error = [wanted[0] - inverter.power[0], wanted[1] - inverter.power[1]];
             let rating = converter.settings.rated_kva;
             if error.iter().all(|error| error.abs() <= SETTLED * rating) {
@@ -89,13 +90,20 @@ impl Inverters {
     }
 }
 
-/// Mean of the voltages across the phases, per unit.
-fn mean_voltage(solver: &PhaseSolver, grid: &PhaseGrid, converter: usize) -> f64 {
-    let branches = &grid.branches[grid.converters[converter].branches.clone()];
-    let voltage = |node: u32| if node == GROUND { Default::default() } else { solver.voltage(node) };
-    let sum: f64 = branches
-        .iter()
-        .map(|branch| (voltage(branch.from) - voltage(branch.to)).abs() / branch.nominal_v)
-        .sum();
-    sum / branches.len() as f64
+/// The voltage across the phases that counts, per unit.
+fn voltage_pu(solver: &PhaseSolver, grid: &PhaseGrid, converter: usize) -> f64 {
+    let converter = &grid.converters[converter];
+    let at = |node: u32| if node == GROUND { Default::default() } else { solver.voltage(node) };
+    let across = |branch: &ShuntBranch| (at(branch.from) - at(branch.to)).abs() / branch.nominal_v;
+    let branches = &grid.branches[converter.branches.clone()];
+    let all = branches.iter().map(across);
+    match converter.settings.control.voltage {
+        ConverterVoltage::Average => all.sum::<f64>() / branches.len() as f64,
+        ConverterVoltage::Largest => all.fold(0.0, f64::max),
+        ConverterVoltage::Smallest => all.fold(f64::INFINITY, f64::min),
+        ConverterVoltage::Phase(phase) => {
+            let last = branches.len().saturating_sub(1);
+            branches.get((usize::from(phase).max(1) - 1).min(last)).map_or(f64::NAN, across)
+        }
+    }
 }
