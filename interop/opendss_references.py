@@ -16,7 +16,7 @@ TESTDATA = ROOT / "testdata" / "opendss"
 SHARED = Path(os.environ.get("TIELINE_SHARED_DATA", ROOT.parent / "shared" / "data")) / "opendss"
 
 # Scripts of our own.
-OURS = ["feeder", "inverters", "inverter-modes", "zigzag"]
+OURS = ["feeder", "inverters", "inverter-modes", "zigzag", "regulators", "open-ends"]
 # Name: script below SHARED. Only the first circuit of a script counts, without its `solve` and reports.
 SHARED_CASES = {
     "4bus-yy": "4Bus-YY-Bal/4Bus-YY-Bal.DSS",

@@ -1,6 +1,9 @@
-//! The inverse of a small dense complex matrix, row by row.
+//! Small dense complex matrices, row by row: the inverse, and what is left without some rows and columns.
 
 use sparse::complex::Complex;
+
+/// Share of an admittance that is nothing but rounding.
+const ROUNDING: f64 = 1e-12;
 
 /// Inverts an `n × n` matrix in place by Gauss-Jordan with partial pivoting; `None` if it is singular.
 pub(crate) fn invert(a: &mut [Complex], n: usize) -> Option<()> {
@@ -39,4 +42,30 @@ pub(crate) fn invert(a: &mut [Complex], n: usize) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// Takes conductors out of an `n × n` admittance, `Y_ee - Y_ei Y_ii⁻¹ Y_ie`: their currents are zero and their voltages
+/// follow the others. Their rows and columns become zero. Whether all of them had an admittance of their own; one that
+/// has none, but for rounding, has nothing to take out.
+pub(crate) fn eliminate(y: &mut [Complex], n: usize, gone: impl Iterator<Item = usize>) -> bool {
+    let mut regular = true;
+    let own: Vec<f64> = (0..n).map(|k| y[k * n + k].abs()).collect();
+    for k in gone {
+        let pivot = y[k * n + k];
+        let counts = pivot.abs() > ROUNDING * own[k];
+        regular &= counts;
+        let inverse = if counts { pivot.recip() } else { Complex::ZERO };
+        for row in (0..n).filter(|row| *row != k) {
+            for col in (0..n).filter(|col| *col != k) {
+                // In this order a symmetric matrix stays so to the last digit.
+                let taken = (y[row * n + k] * y[k * n + col]) * inverse;
+                y[row * n + col] -= taken;
+            }
+        }
+        for other in 0..n {
+            y[k * n + other] = Complex::ZERO;
+            y[other * n + k] = Complex::ZERO;
+        }
+    }
+    regular
 }

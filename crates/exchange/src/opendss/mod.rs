@@ -34,6 +34,8 @@ pub struct DssStudy {
     pub controls_off: bool,
     /// `set maxcontroliter`: rounds of controls before the study gives up.
     pub max_control_rounds: u32,
+    /// `set hour` or `set time`: hours since the begin of the first day.
+    pub hour: f64,
 }
 
 /// A diagnostic of one of the files.

@@ -49,7 +49,7 @@ pub(super) struct Object {
     pub(super) assignments: Vec<Assignment>,
     pub(super) enabled: bool,
     /// Ends that are open: terminal from 1, conductor from 1 or 0 for all.
-    pub(super) open: Vec<(u8, u8)>,
+    pub(super) open: Vec<(u8, u8, Place)>,
     /// Base frequency and earth model that were set when it was made.
     pub(super) base_frequency_hz: f64,
     pub(super) earth_return: EarthReturn,
@@ -65,6 +65,8 @@ pub(super) struct Options {
     pub(super) controls_off: bool,
     pub(super) max_control_rounds: u32,
     pub(super) earth_return: EarthReturn,
+    /// Hours since the begin.
+    pub(super) hour: f64,
 }
 
 impl Default for Options {
@@ -77,6 +79,7 @@ impl Default for Options {
             controls_off: false,
             max_control_rounds: 10,
             earth_return: EarthReturn::Deri,
+            hour: 0.0,
         }
     }
 }
@@ -505,9 +508,9 @@ impl Script {
         if let Some(active) = self.active {
             let ends = &mut self.objects[active].open;
             if open {
-                ends.push((terminal, conductor));
+                ends.push((terminal, conductor, place.clone()));
             } else {
-                ends.retain(|&(t, c)| t != terminal || (conductor != 0 && c != conductor));
+                ends.retain(|&(t, c, _)| t != terminal || (conductor != 0 && c != conductor));
             }
         }
         Ok(())
@@ -531,6 +534,12 @@ impl Script {
                 }
                 "controlmode" => {
                     self.options.controls_off = param.value.to_ascii_lowercase().starts_with("of");
+                }
+                "hour" => self.options.hour = lex::number(&param.value).ok_or_else(wrong)?,
+                "time" => {
+                    let both = lex::numbers(&param.value).ok_or_else(wrong)?;
+                    let part = |at: usize| both.get(at).copied().unwrap_or(0.0);
+                    self.options.hour = part(0) + part(1) / 3600.0;
                 }
                 "earthmodel" => self.options.earth_return = earth_return(&param.value),
                 name if name.len() >= 4 && "voltagebases".starts_with(name) => {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DistributionNetwork, LineImpedance, MonitoredEnd, Terminal, WindingConnection};
+use super::{DistributionNetwork, LineImpedance, MonitoredEnd, OpenConductor, Terminal, WindingConnection};
 
 /// Why a network was refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +33,12 @@ fn require(holds: bool, element: &str, reason: &str) -> Checked {
 
 fn finite(element: &str, figures: &[f64]) -> Checked {
     require(figures.iter().all(|x| x.is_finite()), element, "a figure is not finite")
+}
+
+fn check_open(element: &str, open: &[OpenConductor], (ends, conductors): (usize, usize)) -> Checked {
+    let inside =
+        |open: &OpenConductor| usize::from(open.end) < ends && usize::from(open.conductor) < conductors;
+    require(open.iter().all(inside), element, "an open conductor that it does not have")
 }
 
 impl DistributionNetwork {
@@ -87,6 +93,7 @@ impl DistributionNetwork {
             for terminal in &line.terminals {
                 self.terminal(name, terminal, n)?;
             }
+            check_open(name, &line.open, (2, n))?;
             self.check_impedance(name, &line.impedance, n)?;
         }
         for reactor in &self.reactors {
@@ -126,6 +133,7 @@ impl DistributionNetwork {
             let pairs = ends * (ends - 1) / 2;
             require(transformer.x_pu.len() == pairs, name, "not one reactance per pair of windings")?;
             finite(name, &transformer.x_pu)?;
+            check_open(name, &transformer.open, (ends, usize::from(transformer.phases) + 1))?;
             for end in &transformer.ends {
                 self.terminal(name, &end.terminal, usize::from(transformer.phases) + 1)?;
                 require(

@@ -36,6 +36,9 @@ pub struct TapChangerControl {
     pub ct_rating_a: f64,
     /// CIM `lineDropR`, `lineDropX` in volts of the secondary side at rated current.
     pub line_drop_v: [f64; 2],
+    /// Volts of the secondary side by which the magnitude of the voltage is lowered at rated current, whatever the angle
+    /// of the current; above 0 it takes the place of `line_drop_v`.
+    pub line_drop_magnitude_v: f64,
     /// CIM `reverseLineDropR`, …: setting for power that flows backward; `None` if it does not reverse.
     pub reverse: Option<ReverseSetting>,
     /// A node far from the transformer that is measured instead, with the ratio of its voltage transformer.
@@ -61,8 +64,14 @@ pub struct ReverseSetting {
     pub target_v: f64,
     /// Whole width of its band.
     pub band_v: f64,
-    /// Line-drop compensation then.
+    /// Line-drop compensation then, where there is one in the other direction.
     pub line_drop_v: [f64; 2],
+    /// See [`TapChangerControl::line_drop_magnitude_v`].
+    pub line_drop_magnitude_v: f64,
+    /// Whether it goes on to look forward, with the settings of this direction.
+    pub cogeneration: bool,
+    /// Whether it goes to the tap without a change of voltage, and stays there.
+    pub to_neutral: bool,
     /// Power backward beyond which it turns.
     pub threshold_w: f64,
     /// How long that has to last.

@@ -1,6 +1,6 @@
 //! Sources, transformers, capacitors and reactors.
 
-use super::{ShuntConnection, Terminal};
+use super::{OpenConductor, ShuntConnection, Terminal};
 
 /// A voltage behind an impedance: the network above.
 #[derive(Clone, PartialEq, Debug)]
@@ -94,6 +94,8 @@ pub struct PowerTransformer {
     pub anti_float_pu: f64,
     /// Whether the next phase of a delta is the one before: chosen so that the high side leads or lags.
     pub delta_backward: bool,
+    /// Conductors that are open.
+    pub open: Vec<OpenConductor>,
     /// Whether it is connected.
     pub in_service: bool,
 }

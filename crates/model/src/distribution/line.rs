@@ -1,6 +1,6 @@
 //! Lines and cables.
 
-use super::{LineGeometry, Terminal};
+use super::{LineGeometry, OpenConductor, Terminal};
 
 /// A line or cable of one build, or a switch.
 #[doc(alias = "ACLineSegment")]
@@ -16,7 +16,9 @@ pub struct AcLineSegment {
     pub rated_a: Option<f64>,
     /// Whether it is a switch.
     pub switch: bool,
-    /// Whether both ends are closed.
+    /// Conductors that are open.
+    pub open: Vec<OpenConductor>,
+    /// Whether it is connected.
     pub in_service: bool,
 }
 

@@ -67,6 +67,16 @@ pub struct Terminal {
     pub conductors: Vec<Conductor>,
 }
 
+/// A conductor of a piece of equipment that is open at one of its ends: no current flows there, whatever it is connected
+/// to. The other end stays connected, with what the conductor charges.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct OpenConductor {
+    /// The end, from 0.
+    pub end: u8,
+    /// Position in the conductors of the terminal, from 0.
+    pub conductor: u8,
+}
+
 /// A place where conductors of equipment meet, called a bus by most tools.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ConnectivityNode {

@@ -13,6 +13,7 @@ fn line(conductors: [Vec<Conductor>; 2], z: f64) -> AcLineSegment {
         impedance: LineImpedance::Sequence { z1_ohm: [z, 0.2], z0_ohm: [0.4, 0.6], b_s: [3e-6, 1.5e-6] },
         rated_a: None,
         switch: false,
+        open: Vec::new(),
         in_service: true,
     }
 }
@@ -70,6 +71,7 @@ fn zigzags_have_three_phases_and_a_zero_sequence_impedance() {
             magnetising_pu: 0.0,
             anti_float_pu: 0.0,
             delta_backward: false,
+            open: Vec::new(),
             in_service: true,
         });
         assert_eq!(network.check().err().map(|error| error.to_string()).as_deref(), expected);

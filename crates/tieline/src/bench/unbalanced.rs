@@ -168,6 +168,7 @@ fn three_phases(case: &BusBranchCase) -> anyhow::Result<dist::DistributionNetwor
             },
             rated_a: None,
             switch: false,
+            open: Vec::new(),
             in_service: branch.in_service,
         });
     }

@@ -44,6 +44,7 @@ pub(super) fn run(
     }
     let mut grid = topology::phases::build(&study.network)
         .map_err(|fault| anyhow::anyhow!("{}: {fault}", files::shown(file)))?;
+    grid.hour = study.hour.rem_euclid(24.0);
     let options = PhaseOptions {
         tolerance_pu: wanted.tolerance,
         max_iterations: wanted.max_iterations as usize,

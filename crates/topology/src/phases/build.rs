@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::distribution::{
-    Conductor, DistributionError, DistributionNetwork, EnergyConsumer, LoadResponse,
+    Conductor, DistributionError, DistributionNetwork, EnergyConsumer, LoadResponse, OpenConductor,
     PowerElectronicsConnection, ShuntConnection, Terminal, VoltageRange,
 };
 use sparse::complex::Complex;
@@ -13,10 +13,10 @@ use super::branch::{Owner, Response, ShuntBranch};
 use super::grid::{
     CapacitorSteps, ControlledConverter, Element, ElementKind, GROUND, PhaseBus, PhaseGrid, PhaseNode, Source,
 };
-use super::transformer::TransformerWindings;
+use super::transformer::{self, TransformerWindings};
 use super::{control, nominal, stamp};
-use crate::index;
 use crate::wires::WireFault;
+use crate::{dense, index};
 
 /// Why there is no calculation model.
 #[derive(Clone, PartialEq, Debug, Error)]
@@ -95,6 +95,7 @@ impl Builder {
                 converters: Vec::new(),
                 tap_controls: Vec::new(),
                 bank_controls: Vec::new(),
+                hour: 0.0,
             },
         }
     }
@@ -130,6 +131,14 @@ impl Builder {
         index(self.grid.elements.len() - 1)
     }
 
+    /// Takes open conductors of an element off their nodes; its values know them already.
+    fn part(&mut self, element: u32, open: &[OpenConductor]) {
+        let element = self.grid.elements[element as usize];
+        for position in transformer::open(open, element.per_end as usize) {
+            self.grid.element_nodes[element.first_node as usize + position] = GROUND;
+        }
+    }
+
     fn sources(&mut self, network: &DistributionNetwork) -> Result<(), PhaseGridError> {
         for (at, source) in (0_u32..).zip(&network.sources) {
             let values = stamp::source(source).ok_or_else(|| singular(&source.name))?;
@@ -145,9 +154,11 @@ impl Builder {
             let (z, charging) = stamp::constants(line, network.frequency_hz)
                 .map_err(|fault| PhaseGridError::Wires { element: line.name.clone(), fault })?;
             let conductors = line.terminals[0].conductors.len();
-            let values = stamp::line(z, &charging, conductors).ok_or_else(|| singular(&line.name))?;
+            let mut values = stamp::line(z, &charging, conductors).ok_or_else(|| singular(&line.name))?;
+            dense::eliminate(&mut values, 2 * conductors, transformer::open(&line.open, conductors));
             let ends = [&line.terminals[0], &line.terminals[1]];
-            self.element(ElementKind::Line(at), &ends, &values, line.in_service);
+            let element = self.element(ElementKind::Line(at), &ends, &values, line.in_service);
+            self.part(element, &line.open);
         }
         Ok(())
     }
@@ -161,6 +172,7 @@ impl Builder {
             windings.admittance(&mut values);
             let ends: Vec<&Terminal> = transformer.ends.iter().map(|end| &end.terminal).collect();
             self.element(ElementKind::Transformer(at), &ends, &values, transformer.in_service);
+            self.part(element, &transformer.open);
             self.grid.transformers.push(windings);
         }
         Ok(())

@@ -125,6 +125,8 @@ pub struct PhaseGrid {
     pub tap_controls: Vec<TapControl>,
     /// Controls of capacitors, in the order in which they are asked.
     pub bank_controls: Vec<BankControl>,
+    /// Hour of the day, from 0 to 24, that controls by time go by.
+    pub hour: f64,
 }
 
 impl Element {

@@ -28,7 +28,7 @@
 //! for currents of zero sequence cancel on every core but for the leakage between the halves, `Z0 = V_LN² z(half,half)/3`,
 //! while those of positive sequence see `Z1 = V_LN² (z(half,other) - z(half,half)/6)`.
 
-use model::distribution::{PowerTransformer, PowerTransformerEnd, WindingConnection};
+use model::distribution::{OpenConductor, PowerTransformer, PowerTransformerEnd, WindingConnection};
 use sparse::complex::Complex;
 
 use crate::dense;
@@ -79,6 +79,8 @@ pub struct TransformerWindings {
     ends: Vec<[u16; 2]>,
     /// Admittance to ground at conductors, whatever the taps.
     shunts: Vec<(u16, Complex)>,
+    /// Conductors of the element that are open.
+    open: Vec<u16>,
 }
 
 impl TransformerWindings {
@@ -96,14 +98,13 @@ impl TransformerWindings {
             between: places.between,
             ends: places.ends,
             shunts: Vec::new(),
+            open: open(&transformer.open, phases + 1).map(narrow).collect(),
             coils,
             windings,
         };
         made.add_shunts(transformer);
-        // A zigzag whose inner conductors cannot be eliminated has no admittance.
         let mut values = vec![Complex::ZERO; made.size * made.size];
-        made.admittance(&mut values);
-        values.iter().all(|y| y.is_finite()).then_some(made)
+        made.admittance(&mut values).then_some(made)
     }
 
     /// Conductors of the element.
@@ -144,17 +145,23 @@ impl TransformerWindings {
         self.ends.len() / self.windings.len()
     }
 
-    /// Writes the values of the element for the taps in use.
-    pub(super) fn admittance(&self, out: &mut [Complex]) {
+    /// Writes the values of the element for the taps in use; whether the conductors inside of zigzags could be taken out.
+    pub(super) fn admittance(&self, out: &mut [Complex]) -> bool {
         out.fill(Complex::ZERO);
+        let mut regular = true;
         if self.inner == 0 {
             self.stamp(out, self.size);
-            return;
+        } else {
+            let whole = self.size + self.inner;
+            let mut all = vec![Complex::ZERO; whole * whole];
+            self.stamp(&mut all, whole);
+            regular = dense::eliminate(&mut all, whole, self.size..whole);
+            for (to, from) in out.chunks_exact_mut(self.size).zip(all.chunks_exact(whole)) {
+                to.copy_from_slice(&from[..self.size]);
+            }
         }
-        let whole = self.size + self.inner;
-        let mut all = vec![Complex::ZERO; whole * whole];
-        self.stamp(&mut all, whole);
-        self.eliminate(&all, out);
+        dense::eliminate(out, self.size, self.open.iter().map(|&conductor| usize::from(conductor)));
+        regular
     }
 
     /// Adds coils and shunts to a matrix with that many conductors.
@@ -174,27 +181,6 @@ impl TransformerWindings {
         }
         for &(conductor, y) in &self.shunts {
             out[usize::from(conductor) * (size + 1)] += y;
-        }
-    }
-
-    /// `Y_ee - Y_ei Y_ii⁻¹ Y_ie`: what is left for the conductors outside; NaN where the inner ones are singular.
-    fn eliminate(&self, all: &[Complex], out: &mut [Complex]) {
-        let (size, inner, whole) = (self.size, self.inner, self.size + self.inner);
-        let at = |row: usize, col: usize| all[row * whole + col];
-        let mut inverse: Vec<Complex> =
-            (0..inner * inner).map(|k| at(size + k / inner, size + k % inner)).collect();
-        if dense::invert(&mut inverse, inner).is_none() {
-            out.fill(Complex::NAN);
-            return;
-        }
-        for row in 0..size {
-            let through: Vec<Complex> = (0..inner)
-                .map(|k| (0..inner).map(|j| at(row, size + j) * inverse[j * inner + k]).sum())
-                .collect();
-            for col in 0..size {
-                let taken: Complex = (0..inner).map(|k| through[k] * at(size + k, col)).sum();
-                out[row * size + col] = at(row, col) - taken;
-            }
         }
     }
 
@@ -342,6 +328,11 @@ fn per_volt(transformer: &PowerTransformer, coils: &[Coil]) -> Option<Vec<Comple
     let second = coils.iter().position(|coil| coil.winding == 1).unwrap_or(1);
     y[second * (count + 1)] += magnetising * (1.0 / base);
     Some(y)
+}
+
+/// Positions of open conductors in an element with that many conductors per end.
+pub(super) fn open(list: &[OpenConductor], per_end: usize) -> impl Iterator<Item = usize> {
+    list.iter().map(move |open| usize::from(open.end) * per_end + usize::from(open.conductor))
 }
 
 fn narrow(position: usize) -> u16 {

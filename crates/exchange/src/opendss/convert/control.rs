@@ -28,9 +28,7 @@ impl Converter<'_> {
         let mut state = Regulator::usual(object);
         for assigned in &object.assignments {
             let name = property(object, assigned);
-            if !state.assign(name, assigned)? && matches!(name, "ldc_z" | "rev_z" | "cogen" | "revneutral") {
-                self.dropped(object, assigned, "this mode of the control is not read");
-            }
+            state.assign(name, assigned)?;
         }
         let Some(transformer) = self.position(Class::Transformer, &state.transformer) else {
             let reason = format!("regcontrol.{}: there is no transformer {}", object.name, state.transformer);
@@ -40,7 +38,7 @@ impl Converter<'_> {
         control.transformer = transformer;
         control.end = state.winding - 1;
         control.tap_end = state.tap_winding - 1;
-        control.reverse = state.reversible.then_some(state.reverse);
+        control.reverse = (state.reversible || state.reverse.cogeneration).then_some(state.reverse);
         if let Some(bus) = state.bus {
             let terminal = self.terminal(&bus, 1, 1)?;
             let conductor = terminal.conductors.first().copied().unwrap_or(Conductor(1));
@@ -130,6 +128,9 @@ impl Regulator {
                 target_v: 120.0,
                 band_v: 3.0,
                 line_drop_v: [0.0; 2],
+                line_drop_magnitude_v: 0.0,
+                cogeneration: false,
+                to_neutral: false,
                 threshold_w: 100_000.0,
                 delay_s: 60.0,
             },
@@ -145,6 +146,7 @@ impl Regulator {
                 pt_ratio: 60.0,
                 ct_rating_a: 300.0,
                 line_drop_v: [0.0; 2],
+                line_drop_magnitude_v: 0.0,
                 reverse: None,
                 remote: None,
                 limit_v: None,
@@ -157,7 +159,7 @@ impl Regulator {
         }
     }
 
-    fn assign(&mut self, name: &str, assigned: &Assignment) -> Result<bool, DssError> {
+    fn assign(&mut self, name: &str, assigned: &Assignment) -> Result<(), DssError> {
         match name {
             "transformer" => self.transformer.clone_from(&assigned.value),
             "winding" => {
@@ -182,6 +184,10 @@ impl Regulator {
             "revband" => self.reverse.band_v = assigned.number()?,
             "revr" => self.reverse.line_drop_v[0] = assigned.number()?,
             "revx" => self.reverse.line_drop_v[1] = assigned.number()?,
+            "ldc_z" => self.control.line_drop_magnitude_v = assigned.number()?,
+            "rev_z" => self.reverse.line_drop_magnitude_v = assigned.number()?,
+            "cogen" => self.reverse.cogeneration = assigned.flag()?,
+            "revneutral" => self.reverse.to_neutral = assigned.flag()?,
             "revthreshold" => self.reverse.threshold_w = assigned.number()? * 1000.0,
             "revdelay" => self.reverse.delay_s = assigned.number()?,
             "maxtapchange" => {
@@ -192,9 +198,9 @@ impl Regulator {
             "vlimit" => self.control.limit_v = Some(assigned.number()?).filter(|v| *v > 0.0),
             "ptphase" => self.control.phase = phase(assigned)?,
             "tapnum" => self.tap_number = Some(assigned.number()?),
-            _ => return Ok(false),
+            _ => {}
         }
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -252,6 +258,10 @@ impl Switching {
                     Some('k') => CapacitorControlMode::ReactivePower,
                     Some('t') => CapacitorControlMode::Time,
                     Some('p') => CapacitorControlMode::PowerFactor,
+                    Some('f') => {
+                        let reason = "a bank that follows a load shape is not read";
+                        return Err(assigned.place.error(reason, "leave the control out and set `states`"));
+                    }
                     Some(_) | None => return Err(assigned.wrong("kind of control")),
                 };
                 if control.mode == CapacitorControlMode::PowerFactor {

@@ -255,6 +255,7 @@ impl Converter<'_> {
         let conductors = shunt_conductors(state.phases, state.delta);
         let terminal = self.terminal(&state.bus, usize::from(state.phases), conductors)?;
         let q_max = state.kvar_max.unwrap_or(rated_kva);
+        let in_service = self.connected(object);
         self.network.converters.push(PowerElectronicsConnection {
             name: object.name.clone(),
             kind,
@@ -277,7 +278,7 @@ impl Converter<'_> {
             control: ConverterControl { base_kw: rated_kw, ..ConverterControl::default() },
             range: state.range,
             constant_impedance: state.model == 2,
-            in_service: object.enabled && object.open.is_empty(),
+            in_service,
         });
         self.made(object, self.network.converters.len() - 1);
         Ok(())

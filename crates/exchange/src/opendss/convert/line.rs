@@ -1,6 +1,5 @@
 //! `Line` and `LineCode`.
 
-use model::DiagnosticKind;
 use model::distribution::{AcLineSegment, EarthReturn, LineGeometry, LineImpedance, WireKind};
 
 use super::geometry::Section;
@@ -239,18 +238,15 @@ impl Converter<'_> {
             },
         };
         let terminals = [self.terminal(&state.bus1, n, n)?, self.terminal(&state.bus2, n, n)?];
-        let open = !object.open.is_empty();
-        if open {
-            let text = "an open end is taken as both ends open";
-            self.note(DiagnosticKind::Substituted, "open line", object, text);
-        }
+        let open = object.open_conductors((2, n))?;
         self.network.lines.push(AcLineSegment {
             name: object.name.clone(),
             terminals,
             impedance,
             rated_a: state.rated_a,
             switch: state.switch,
-            in_service: object.enabled && !open,
+            open,
+            in_service: object.enabled,
         });
         self.made(object, self.network.lines.len() - 1);
         Ok(())

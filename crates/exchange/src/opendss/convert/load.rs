@@ -79,6 +79,7 @@ impl Converter<'_> {
         let phases = usize::from(state.phases);
         let conductors = shunt_conductors(state.phases, state.delta);
         let terminal = self.terminal(&state.bus, phases, conductors)?;
+        let in_service = self.connected(object);
         self.network.loads.push(EnergyConsumer {
             name: object.name.clone(),
             terminal,
@@ -90,7 +91,7 @@ impl Converter<'_> {
             response: state.response(object, q_kvar)?,
             range: state.range,
             grounding_ohm: state.neutral.map(|r| [r, state.neutral_x]),
-            in_service: object.enabled && object.open.is_empty(),
+            in_service,
         });
         self.made(object, self.network.loads.len() - 1);
         Ok(())

@@ -13,7 +13,9 @@ mod transformer;
 use std::collections::HashMap;
 
 use model::DiagnosticKind;
-use model::distribution::{Conductor, ConnectivityNode, DistributionNetwork, NodeIdx, Terminal, WireKind};
+use model::distribution::{
+    Conductor, ConnectivityNode, DistributionNetwork, NodeIdx, OpenConductor, Terminal, WireKind,
+};
 
 use super::class::Class;
 use super::lex;
@@ -41,6 +43,7 @@ pub(super) fn study(script: &mut Script) -> Result<DssStudy, DssError> {
         network,
         controls_off: options.controls_off,
         max_control_rounds: options.max_control_rounds,
+        hour: options.hour,
     })
 }
 
@@ -106,6 +109,15 @@ impl<'a> Converter<'a> {
             Class::XyCurve => self.xy_curve(object),
             Class::LoadShape => Ok(()),
         }
+    }
+
+    /// Whether a load, a converter or a bank is connected: one that is open at its only end is not.
+    fn connected(&mut self, object: &Object) -> bool {
+        if object.open.iter().any(|(_, conductor, _)| *conductor != 0) {
+            let text = "one open conductor is taken as all of them";
+            self.note(DiagnosticKind::Substituted, "open conductor", object, text);
+        }
+        object.enabled && object.open.is_empty()
     }
 
     fn made(&mut self, object: &Object, position: usize) {
@@ -191,6 +203,23 @@ impl Object {
     /// The bus of a terminal, counted from 1, for which the script names none.
     fn own_bus(&self, terminal: usize) -> Text {
         Text { text: format!("{}_{terminal}", self.name), place: self.place.clone() }
+    }
+
+    /// Its open conductors, of so many ends with so many conductors each.
+    fn open_conductors(&self, (ends, conductors): (usize, usize)) -> Result<Vec<OpenConductor>, DssError> {
+        let mut open = Vec::new();
+        for &(terminal, conductor, ref place) in &self.open {
+            let inside = (1..=ends).contains(&usize::from(terminal)) && usize::from(conductor) <= conductors;
+            if !inside {
+                let reason =
+                    format!("{} has no terminal {terminal} with a conductor {conductor}", element(self));
+                return Err(place.error(reason, format!("it has {ends} with {conductors} conductors each")));
+            }
+            let last = u8::try_from(conductors).unwrap_or(u8::MAX);
+            let which = if conductor == 0 { 1..=last } else { conductor..=conductor };
+            open.extend(which.map(|one| OpenConductor { end: terminal - 1, conductor: one - 1 }));
+        }
+        Ok(open)
     }
 }
 

@@ -90,6 +90,7 @@ impl Converter<'_> {
         } else {
             state.states.iter().take(steps).filter(|on| **on).count()
         };
+        let in_service = self.connected(object);
         self.network.capacitors.push(ShuntCompensator {
             name: object.name.clone(),
             terminal,
@@ -99,7 +100,7 @@ impl Converter<'_> {
             step_b_s: vec![b; steps],
             steps_on: u16::try_from(on).unwrap_or(u16::MAX),
             series_ohm: [r, x],
-            in_service: object.enabled && object.open.is_empty(),
+            in_service,
         });
         self.made(object, self.network.capacitors.len() - 1);
         Ok(())
@@ -137,13 +138,14 @@ impl Converter<'_> {
         };
         let faster = self.network.frequency_hz / object.base_frequency_hz;
         let (r_ohm, x_ohm) = state.matrices(conductors);
+        let in_service = self.connected(object);
         self.network.reactors.push(SeriesCompensator {
             name: object.name.clone(),
             terminals: [first, second],
             r_ohm,
             x_ohm: x_ohm.into_iter().map(|x| x * faster).collect(),
             delta: state.delta,
-            in_service: object.enabled && object.open.is_empty(),
+            in_service,
         });
         self.made(object, self.network.reactors.len() - 1);
         Ok(())

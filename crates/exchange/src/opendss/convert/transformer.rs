@@ -1,6 +1,5 @@
 //! `Transformer` and `XfmrCode`.
 
-use model::DiagnosticKind;
 use model::distribution::{PowerTransformer, PowerTransformerEnd, WindingConnection};
 
 use super::{Converter, Text, connection_is_delta, property};
@@ -309,10 +308,6 @@ impl Converter<'_> {
                 grounding_ohm: winding.neutral.map(|r| [r, winding.neutral_x]),
             });
         }
-        if !object.open.is_empty() {
-            let text = "an open end is taken as out of service";
-            self.note(DiagnosticKind::Substituted, "open transformer", object, text);
-        }
         self.network.transformers.push(PowerTransformer {
             name: object.name.clone(),
             phases: state.phases,
@@ -322,7 +317,8 @@ impl Converter<'_> {
             magnetising_pu: state.magnetising,
             anti_float_pu: state.anti_float,
             delta_backward: state.delta_backward(),
-            in_service: object.enabled && object.open.is_empty(),
+            open: object.open_conductors((state.windings.len(), phases + 1))?,
+            in_service: object.enabled,
         });
         self.made(object, self.network.transformers.len() - 1);
         Ok(())

@@ -122,8 +122,13 @@ fn decide(
             let factor = factor_to_two(power);
             (factor < settings.on_setting && power.im > least, factor > settings.off_setting)
         }
-        // A snapshot has no hour.
-        CapacitorControlMode::Time => (false, false),
+        CapacitorControlMode::Time => {
+            let after = |setting: f64| grid.hour >= setting;
+            let (on, off) = (settings.on_setting, settings.off_setting);
+            // Over midnight what is off waits for the hour at which it goes on.
+            let rises = after(on) && (off <= on || !after(off));
+            (rises, if off > on { after(off) || !after(on) } else { after(off) && !after(on) })
+        }
     };
     match (state.on, rises, falls) {
         (false, true, _) => (Wanted::On, true),

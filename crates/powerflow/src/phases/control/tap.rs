@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! V  = | V_winding/PT + (R + jX) I/CT |          I into the winding
+//! V  = | V_winding/PT | - Z |I/CT|               instead, with a magnitude
 //! outside of V_target ± band/2:   steps = round((V_target - V)·PT/V_rated / step),   of which 70 % are made, at least 1
 //! ```
 
-use model::distribution::{MonitoredPhase, TapChangerControl};
+use model::distribution::{MonitoredPhase, ReverseSetting, TapChangerControl};
 use sparse::complex::Complex;
-use topology::phases::{GROUND, PhaseGrid, TapControl};
+use topology::phases::{GROUND, PhaseGrid, TapControl, Winding};
 
 use super::{Action, Queue};
 
@@ -40,32 +41,46 @@ impl Tap {
         }
         self.watch_direction(at, grid, v, queue);
         let measured = Measured::of(control, grid, v);
-        let (mut target, mut band, drop) = (settings.target_v, settings.band_v, self.line_drop(settings));
-        let compensated = match control.remote {
-            Some(_) => measured.voltage,
-            None => measured.voltage + drop * measured.current * (1.0 / settings.ct_rating_a),
-        };
+        let (mut target, mut band) = (settings.target_v, settings.band_v);
         let transformer = &grid.transformers[settings.transformer as usize];
         let tap = transformer.windings[usize::from(settings.tap_end)];
-        let mut actual = compensated.abs();
-        if let (true, Some(reverse)) = (self.reversed, settings.reverse) {
-            actual /= tap.tap_pu;
+        let actual = self.compensated(control, &measured, tap.tap_pu);
+        if let Some(reverse) = self.backward(settings) {
+            if reverse.to_neutral {
+                self.wanted_pu = ((1.0 - tap.tap_pu) / tap.step_pu).round_ties_even() * tap.step_pu;
+                self.ask(at, (settings, &tap, actual), queue);
+                return;
+            }
             (target, band) = (reverse.target_v, reverse.band_v);
         }
         let too_high = settings.limit_v.filter(|limit| measured.local_v > *limit);
         if (target - actual).abs() <= band / 2.0 && too_high.is_none() {
             self.wanted_pu = 0.0;
-            if let Some(ticket) = self.ticket.take() {
-                queue.take_back(ticket);
-            }
+            self.ask(at, (settings, &tap, actual), queue);
             return;
         }
         let boost_v = too_high.map_or(target - actual, |limit| limit - measured.local_v);
         let rated = transformer.windings[usize::from(settings.end)].volts;
         let boost_pu = boost_v * settings.pt_ratio / rated;
         self.wanted_pu = (boost_pu / tap.step_pu).round_ties_even() * tap.step_pu;
-        if settings.tap_end != settings.end || self.reversed {
+        let looks_back = self.backward(settings).is_some_and(|reverse| !reverse.cogeneration);
+        if settings.tap_end != settings.end || looks_back {
             self.wanted_pu = -self.wanted_pu;
+        }
+        self.ask(at, (settings, &tap, actual), queue);
+    }
+
+    /// Asks for the move that is wanted, or takes back what was asked for.
+    fn ask(
+        &mut self,
+        at: usize,
+        (settings, tap, actual): (&TapChangerControl, &Winding, f64),
+        queue: &mut Queue,
+    ) {
+        if self.wanted_pu == 0.0
+            && let Some(ticket) = self.ticket.take()
+        {
+            queue.take_back(ticket);
         }
         let possible = if self.wanted_pu > 0.0 {
             tap.tap_pu < tap.max_tap_pu
@@ -101,12 +116,32 @@ impl Tap {
         false
     }
 
-    fn line_drop(&self, settings: &TapChangerControl) -> Complex {
-        let [r, x] = match settings.reverse {
-            Some(reverse) if self.reversed => reverse.line_drop_v,
-            Some(_) | None => settings.line_drop_v,
-        };
-        Complex::new(r, x)
+    /// The setting for power that flows backward, while it does.
+    fn backward(&self, settings: &TapChangerControl) -> Option<ReverseSetting> {
+        settings.reverse.filter(|_| self.reversed)
+    }
+
+    /// Magnitude of the voltage that is to be held, on the secondary side.
+    fn compensated(&self, control: &TapControl, measured: &Measured, tap_pu: f64) -> f64 {
+        let settings = &control.settings;
+        let backward = self.backward(settings);
+        let (mut drop_v, mut magnitude_v) = (settings.line_drop_v, settings.line_drop_magnitude_v);
+        let by_magnitude = magnitude_v > 0.0;
+        // Without a compensation forward there is none backward.
+        if let Some(reverse) = backward.filter(|_| by_magnitude || drop_v != [0.0; 2]) {
+            (drop_v, magnitude_v) = (reverse.line_drop_v, reverse.line_drop_magnitude_v);
+        }
+        // Behind the transformer, seen from where power comes now, is the voltage without the tap.
+        let looks_back = backward.is_some_and(|reverse| !reverse.cogeneration);
+        let turns = if looks_back { tap_pu } else { 1.0 };
+        let load = measured.current * (1.0 / settings.ct_rating_a);
+        if control.remote.is_some() {
+            measured.voltage.abs() / turns
+        } else if by_magnitude {
+            measured.voltage.abs() / turns - magnitude_v * load.abs()
+        } else {
+            (measured.voltage + Complex::new(drop_v[0], drop_v[1]) * load).abs() / turns
+        }
     }
 
     /// Wants to turn when power has flowed against the present direction beyond the threshold.
