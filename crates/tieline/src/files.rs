@@ -7,10 +7,12 @@
 mod check;
 mod convert;
 mod decode;
+mod script;
 
 pub(crate) use check::{CheckArgs, check};
 pub(crate) use convert::{ConvertArgs, PointsArgs, convert, points};
 pub(crate) use decode::{DecodeArgs, decode};
+pub(crate) use script::{is_script, script};
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;

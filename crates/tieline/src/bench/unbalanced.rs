@@ -8,7 +8,6 @@ use std::path::Path;
 use ::powerflow::phases::batch::{PhaseBatch, PhaseScenarios};
 use ::powerflow::phases::{PhaseOptions, PhaseOutcome};
 use anyhow::Context as _;
-use exchange::opendss;
 use model::busbranch::{BusBranchCase, CaseBusType};
 use model::distribution as dist;
 use rand::{RngExt, SeedableRng};
@@ -108,26 +107,11 @@ impl PhaseScenarios for PhaseLoads {
 }
 
 fn read(file: &Path) -> anyhow::Result<dist::DistributionNetwork> {
-    if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("dss")) {
-        let mut bytes = |path: &str| files::read(&found(Path::new(path))).map_err(|error| error.to_string());
-        let (study, _) = opendss::read(&file.to_string_lossy(), &mut bytes)?;
-        return Ok(study.network);
+    if files::is_script(file) {
+        return Ok(files::script(file)?.0.network);
     }
     let (case, _) = files::case(file)?;
     three_phases(&case).with_context(|| files::shown(file))
-}
-
-/// The file itself, or that whose name differs in case only: scripts are written for such systems.
-fn found(path: &Path) -> std::path::PathBuf {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if path.exists() {
-        return path.to_owned();
-    }
-    let folder = if parent.is_dir() { parent.to_owned() } else { found(parent) };
-    let wanted = path.file_name().unwrap_or_default();
-    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    let same = entries.map(|entry| entry.file_name()).find(|name| name.eq_ignore_ascii_case(wanted));
-    folder.join(same.as_deref().unwrap_or(wanted))
 }
 
 /// A case whose buses have three phases.

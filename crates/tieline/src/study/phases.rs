@@ -1,10 +1,9 @@
 //! `tieline study powerflow` of an OpenDSS script: conductor by conductor.
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
 
-use exchange::opendss::{self, DssStudy};
+use exchange::opendss::DssStudy;
 use powerflow::phases::{
     ControlOutcome, EndFlow, Method, PhaseOptions, PhaseOutcome, PhaseReason, PhaseSolution, PhaseSolver,
     PhaseStart, element_flow, source_power,
@@ -26,11 +25,6 @@ pub(super) struct Wanted {
     pub(super) no_controls: bool,
 }
 
-/// Whether a file is an OpenDSS script, by its name.
-pub(super) fn is_script(file: &Path) -> bool {
-    file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("dss"))
-}
-
 /// Reads, solves and writes; `kind` is the table wanted, `None` for all.
 pub(super) fn run(
     file: &Path,
@@ -38,7 +32,7 @@ pub(super) fn run(
     output: &OutputArgs,
     kind: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
-    let (study, diagnostics) = read(file)?;
+    let (study, diagnostics) = files::script(file)?;
     for diagnostic in &diagnostics {
         output.note(&diagnostic.to_string());
     }
@@ -70,35 +64,6 @@ pub(super) fn run(
     let tables = vec![found.buses(), found.branches(), found.generators(), found.controls(), islands];
     output.write(&Findings { summary, tables }, kind)?;
     Ok(ExitCode::from(if solved { 0 } else { NOT_SOLVED }))
-}
-
-fn read(file: &Path) -> anyhow::Result<(DssStudy, Vec<opendss::FileDiagnostic>)> {
-    let mut open = |path: &str| {
-        let found = in_any_case(Path::new(path));
-        files::read(&found).map_err(|error| {
-            let text = error.to_string();
-            text.strip_prefix(&format!("{}: ", files::shown(&found))).unwrap_or(&text).to_owned()
-        })
-    };
-    opendss::read(&file.to_string_lossy(), &mut open).map_err(|fault| {
-        files::at(
-            Path::new(if fault.file.is_empty() { file.as_os_str() } else { OsStr::new(&fault.file) }),
-            &fault.error,
-        )
-    })
-}
-
-/// Scripts are written where names of files do not depend on case: the file of that name, or one that differs in case.
-fn in_any_case(path: &Path) -> std::path::PathBuf {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default();
-    if !path.exists()
-        && let Ok(entries) = std::fs::read_dir(folder)
-        && let Some(entry) = entries.flatten().find(|entry| entry.file_name().eq_ignore_ascii_case(name))
-    {
-        return entry.path();
-    }
-    path.to_owned()
 }
 
 fn solve(

@@ -15,6 +15,7 @@ use super::series::{self, PROFILES, SeriesArgs};
 use super::slack::{self, SlackShare};
 use super::table::{Column, Table};
 use super::{Findings, Format, LIMITS_VIOLATED, NOT_SOLVED, OutputArgs, positive, say};
+use crate::files;
 
 /// Rounding beyond a limit that is not called a violation: p.u. for voltages, percent for loadings.
 pub(super) const LIMIT_TOLERANCE: f64 = 1e-9;
@@ -157,7 +158,7 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
     if args.series.profiles.is_none() {
         args.output.check(kind == Kind::All)?;
     }
-    if phases::is_script(&args.file) {
+    if files::is_script(&args.file) {
         anyhow::ensure!(args.series.profiles.is_none(), "profiles are for MATPOWER cases");
         return script(args, kind);
     }

@@ -132,7 +132,7 @@ impl Output {
                         LabelCells::of(&solutions.labels, if of_bus { buses.len() } else { branches.len() });
                     let mut cells = vec![label.cells(), ids];
                     cells.extend(columns.iter().map(|column| Cells::Number(column)));
-                    file.write(&cells)?;
+                    file.write(cells)?;
                 }
             }
             Writers::Statistics { buses, branches, .. } => {
@@ -153,7 +153,7 @@ impl Output {
                 let columns = figures(buses.iter(), &VM_FIGURES);
                 let mut cells = vec![Cells::Integer(&self.buses), Cells::Integer(&counts)];
                 cells.extend(columns.iter().map(|column| Cells::Number(column)));
-                of_buses.write(&cells)?;
+                of_buses.write(cells)?;
                 of_buses.close()?;
                 let counts: Vec<i64> = branches.iter().map(|[_, p, _]| count(p)).collect();
                 let mut columns = figures(branches.iter().map(|of| &of[0]), &LOADING_FIGURES);
@@ -161,7 +161,7 @@ impl Output {
                 columns.extend(figures(branches.iter().map(|of| &of[2]), &PLAIN_FIGURES));
                 let mut cells = vec![Cells::Text(&self.branches), Cells::Integer(&counts)];
                 cells.extend(columns.iter().map(|column| Cells::Number(column)));
-                of_branches.write(&cells)?;
+                of_branches.write(cells)?;
                 of_branches.close()
             }
         }
@@ -408,7 +408,7 @@ fn write_violations(
         }
     }
     let label = LabelCells::chosen(&solutions.labels, &found.rows);
-    file.write(&[
+    file.write(vec![
         label.cells(),
         Cells::Text(&found.elements),
         Cells::Text(&found.quantities),

@@ -3,48 +3,28 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context as _;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::writer::ColumnWriter;
-use parquet::data_type::ByteArray;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::ColumnPath;
 
 use crate::files;
-
-/// What the entries of a column are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    Text,
-    Integer,
-    Number,
-}
-
-/// Entries of a column. A number that is not finite is a missing one.
-pub(super) enum Cells<'a> {
-    Text(&'a [ByteArray]),
-    Integer(&'a [i64]),
-    Number(&'a [f64]),
-}
+use crate::study::parquet::Groups;
+pub(crate) use crate::study::parquet::{Cells, Kind};
+use crate::study::table::{Cell, Values};
 
 /// A file that results are written to.
-pub(super) struct RowsFile {
+pub(crate) struct RowsFile {
     form: Form,
     shown: String,
 }
 
 enum Form {
-    Parquet(Box<SerializedFileWriter<BufWriter<File>>>),
+    Parquet(Box<Groups<BufWriter<File>>>),
     Csv(Box<csv::Writer<Box<dyn Write + Send>>>),
 }
 
 impl RowsFile {
     /// Makes a file, or writes to standard output without one (CSV only).
-    pub(super) fn create(
+    pub(crate) fn create(
         path: Option<&Path>,
         parquet: bool,
         columns: Vec<(String, Kind)>,
@@ -55,7 +35,8 @@ impl RowsFile {
         };
         let form = match (path, parquet) {
             (Some(path), true) => {
-                Form::Parquet(Box::new(parquet_writer(BufWriter::new(make(path)?), &columns)?))
+                let columns = columns.iter().map(|(name, kind)| (name.as_str(), *kind));
+                Form::Parquet(Box::new(Groups::new(BufWriter::new(make(path)?), "results", columns)?))
             }
             (path, _) => {
                 let output: Box<dyn Write + Send> = match path {
@@ -71,100 +52,26 @@ impl RowsFile {
     }
 
     /// Writes rows; all columns have the same length.
-    pub(super) fn write(&mut self, cells: &[Cells<'_>]) -> anyhow::Result<()> {
+    pub(crate) fn write(&mut self, cells: Vec<Cells<'_>>) -> anyhow::Result<()> {
         let rows = cells.first().map_or(0, Cells::len);
         if rows == 0 {
             return Ok(());
         }
         let written = match &mut self.form {
-            Form::Parquet(writer) => write_group(writer, cells),
-            Form::Csv(writer) => write_lines(writer, cells, rows),
+            Form::Parquet(groups) => groups.write(cells.into_iter()),
+            Form::Csv(writer) => write_lines(writer, &cells, rows),
         };
         written.with_context(|| format!("{}: cannot be written", self.shown))
     }
 
     /// Ends the file, after which it is readable.
-    pub(super) fn close(self) -> anyhow::Result<()> {
+    pub(crate) fn close(self) -> anyhow::Result<()> {
         let closed = match self.form {
-            Form::Parquet(writer) => {
-                writer.into_inner().map_err(anyhow::Error::from).and_then(|mut file| Ok(file.flush()?))
-            }
+            Form::Parquet(groups) => groups.finish().and_then(|mut file| Ok(file.flush()?)),
             Form::Csv(mut writer) => writer.flush().map_err(anyhow::Error::from),
         };
         closed.with_context(|| format!("{}: cannot be written", self.shown))
     }
-}
-
-impl Cells<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::Text(cells) => cells.len(),
-            Self::Integer(cells) => cells.len(),
-            Self::Number(cells) => cells.len(),
-        }
-    }
-}
-
-fn parquet_writer(
-    file: BufWriter<File>,
-    columns: &[(String, Kind)],
-) -> anyhow::Result<SerializedFileWriter<BufWriter<File>>> {
-    let mut properties = WriterProperties::builder()
-        .set_created_by("tieline".into())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?));
-    let mut schema = String::new();
-    for (name, kind) in columns {
-        schema += &match kind {
-            Kind::Text => format!("OPTIONAL BYTE_ARRAY {name} (UTF8);"),
-            Kind::Integer => format!("OPTIONAL INT64 {name};"),
-            Kind::Number => format!("OPTIONAL DOUBLE {name};"),
-        };
-        if *kind == Kind::Number {
-            // Hardly two figures are equal; their bytes are, place by place.
-            let path = ColumnPath::from(name.as_str());
-            properties = properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, Encoding::BYTE_STREAM_SPLIT);
-        }
-    }
-    let schema = parse_message_type(&format!("message results {{ {schema} }}")).context("parquet schema")?;
-    Ok(SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties.build()))?)
-}
-
-fn write_group(
-    writer: &mut SerializedFileWriter<BufWriter<File>>,
-    cells: &[Cells<'_>],
-) -> anyhow::Result<()> {
-    let mut group = writer.next_row_group()?;
-    let mut present = Vec::new();
-    for cells in cells {
-        let mut place = group.next_column()?.context("parquet schema has too few columns")?;
-        let mut levels = vec![1_i16; cells.len()];
-        match (cells, place.untyped()) {
-            (Cells::Text(cells), ColumnWriter::ByteArrayColumnWriter(writer)) => {
-                writer.write_batch(cells, Some(&levels), None)?;
-            }
-            (Cells::Integer(cells), ColumnWriter::Int64ColumnWriter(writer)) => {
-                writer.write_batch(cells, Some(&levels), None)?;
-            }
-            (Cells::Number(cells), ColumnWriter::DoubleColumnWriter(writer)) => {
-                present.clear();
-                for (level, cell) in levels.iter_mut().zip(*cells) {
-                    *level = i16::from(cell.is_finite());
-                    if cell.is_finite() {
-                        present.push(*cell);
-                    }
-                }
-                writer.write_batch(&present, Some(&levels), None)?;
-            }
-            (Cells::Text(_) | Cells::Integer(_) | Cells::Number(_), _) => {
-                anyhow::bail!("a column has another type in the parquet schema")
-            }
-        }
-        place.close()?;
-    }
-    group.close()?;
-    Ok(())
 }
 
 fn write_lines(
@@ -174,16 +81,26 @@ fn write_lines(
 ) -> anyhow::Result<()> {
     for row in 0..rows {
         for cells in cells {
-            match cells {
-                Cells::Text(cells) => writer.write_field(cells[row].data())?,
-                Cells::Integer(cells) => writer.write_field(cells[row].to_string())?,
-                Cells::Number(cells) if cells[row].is_finite() => {
-                    writer.write_field(cells[row].to_string())?
-                }
-                Cells::Number(_) => writer.write_field("")?,
+            match cell(cells, row) {
+                Cell::Text(text) => writer.write_field(text)?,
+                Cell::Integer(integer) => writer.write_field(integer.to_string())?,
+                Cell::Number(number) => writer.write_field(number.to_string())?,
+                Cell::Missing => writer.write_field("")?,
             }
         }
         writer.write_record(None::<&[u8]>)?;
     }
     Ok(())
+}
+
+fn cell<'a>(cells: &Cells<'a>, row: usize) -> Cell<'a> {
+    match cells {
+        Cells::Text(cells) => std::str::from_utf8(cells[row].data()).map_or(Cell::Missing, Cell::Text),
+        Cells::Integer(cells) => Cell::Integer(cells[row]),
+        Cells::Number(cells) if cells[row].is_finite() => Cell::Number(cells[row]),
+        Cells::Number(_) => Cell::Missing,
+        Cells::Sparse(Values::Integer(cells)) => cells[row].map_or(Cell::Missing, Cell::Integer),
+        Cells::Sparse(Values::Number(cells)) => cells[row].map_or(Cell::Missing, Cell::Number),
+        Cells::Sparse(Values::Text(cells)) => cells[row].as_deref().map_or(Cell::Missing, Cell::Text),
+    }
 }
