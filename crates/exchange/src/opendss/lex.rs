@@ -166,6 +166,35 @@ pub(super) fn list(text: &str) -> Vec<String> {
     words
 }
 
+/// A file that stands in the place of a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct ListFile {
+    pub(super) path: String,
+    /// Octets of a number in a file without text.
+    pub(super) binary: Option<usize>,
+    /// Column of a text, from 1.
+    pub(super) column: usize,
+    /// Whether its first line has names.
+    pub(super) header: bool,
+}
+
+/// The file of a list like `file=NAME column=2 header=yes`; `None` for a list of anything else.
+pub(super) fn file_of(text: &str) -> Option<ListFile> {
+    let mut found = ListFile { path: String::new(), binary: None, column: 1, header: false };
+    let mut scanner = Scanner::new(text);
+    while let Some(param) = scanner.param() {
+        match param.name?.to_ascii_lowercase().as_str() {
+            "file" | "csvfile" => found.path = param.value,
+            "sngfile" => (found.path, found.binary) = (param.value, Some(4)),
+            "dblfile" => (found.path, found.binary) = (param.value, Some(8)),
+            "column" | "col" => found.column = param.value.parse().ok().filter(|column| *column > 0)?,
+            "header" => found.header = flag(&param.value)?,
+            _ => return None,
+        }
+    }
+    (!found.path.is_empty()).then_some(found)
+}
+
 /// The numbers of a list; `None` if one of them is none.
 pub(super) fn numbers(text: &str) -> Option<Vec<f64>> {
     list(text).iter().map(|word| number(word)).collect()

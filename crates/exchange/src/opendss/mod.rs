@@ -1,22 +1,27 @@
 //! OpenDSS scripts: the network that a tree of files describes, as a snapshot (Dugan and Montenegro, *Reference Guide:
 //! The Open Distribution System Simulator*, EPRI).
 //!
-//! The state of the network at the end of the script counts; `solve` and what shows results are passed over. Elements
+//! The state of the network at the end of the script counts; what shows results is passed over, and `solve` counts the
+//! steps of a [`Schedule`]. Elements
 //! that have no part in a power flow, properties that are unknown, and what is taken otherwise than written come back
 //! as [`FileDiagnostic`]s.
 //!
 //! - `lex`: lines → parameters; numbers, lists, matrices, calculations.
 //! - `class`: the classes and the order of their properties. `pattern`: names by pattern.
 //! - `script`: commands, files in files, objects as lists of assignments.
+//! - `schedule`: load shapes and what follows them over time.
 //! - `convert`: objects → [`DistributionNetwork`].
 
 mod class;
 mod convert;
 mod lex;
 mod pattern;
+mod schedule;
 mod script;
 #[cfg(test)]
 mod tests;
+
+pub use schedule::{Course, Injection, Schedule, Setting};
 
 use std::fmt;
 
@@ -36,6 +41,8 @@ pub struct DssStudy {
     pub max_control_rounds: u32,
     /// `set hour` or `set time`: hours since the begin of the first day.
     pub hour: f64,
+    /// The time series that it asks for by `set mode=daily`, `yearly` or `duty`.
+    pub schedule: Option<Schedule>,
 }
 
 /// A diagnostic of one of the files.

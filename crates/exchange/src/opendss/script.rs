@@ -55,6 +55,20 @@ pub(super) struct Object {
     pub(super) earth_return: EarthReturn,
 }
 
+/// Over which time a script solves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Mode {
+    /// One moment.
+    #[default]
+    Snapshot,
+    /// Steps of hours, with daily shapes.
+    Daily,
+    /// The same with yearly shapes.
+    Yearly,
+    /// Steps of seconds, with duty shapes.
+    Duty,
+}
+
 /// What the options of `set` say.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Options {
@@ -67,6 +81,11 @@ pub(super) struct Options {
     pub(super) earth_return: EarthReturn,
     /// Hours since the begin.
     pub(super) hour: f64,
+    pub(super) mode: Mode,
+    /// Steps of one `solve`, and of all of them since the mode was set.
+    pub(super) steps: usize,
+    pub(super) solved_steps: usize,
+    pub(super) step_h: f64,
 }
 
 impl Default for Options {
@@ -80,6 +99,10 @@ impl Default for Options {
             max_control_rounds: 10,
             earth_return: EarthReturn::Deri,
             hour: 0.0,
+            mode: Mode::Snapshot,
+            steps: 1,
+            solved_steps: 0,
+            step_h: 1.0,
         }
     }
 }
@@ -97,6 +120,8 @@ pub(super) struct Script {
     said: HashMap<String, u32>,
     lines: usize,
     folder: String,
+    /// Files of values, by path: what is wanted first, then the bytes or why there are none.
+    attached: HashMap<String, Result<Vec<u8>, String>>,
 }
 
 /// Gives the bytes of a file, or the reason why it cannot.
@@ -107,7 +132,37 @@ impl Script {
     pub(super) fn run(&mut self, path: &str, files: &mut Files<'_>) -> Result<(), DssError> {
         let first = Place { file: path.into(), line: 0 };
         self.folder = folder_of(path).to_owned();
-        self.file(path, &first, files, 0)
+        self.file(path, &first, files, 0)?;
+        for (path, bytes) in &mut self.attached {
+            *bytes = files(path);
+        }
+        Ok(())
+    }
+
+    /// Bytes of a file of values.
+    pub(super) fn attached(&self, path: &str) -> Result<&[u8], &str> {
+        match self.attached.get(path) {
+            Some(Ok(bytes)) => Ok(bytes),
+            Some(Err(reason)) => Err(reason),
+            None => Err("no file of values"),
+        }
+    }
+
+    /// The value with the path of its file from the folder of the script, if it names one; the file is read at the end.
+    fn attach(&mut self, class: Class, property: &str, value: &str) -> String {
+        if class != Class::LoadShape {
+            return value.to_owned();
+        }
+        let whole = matches!(property, "csvfile" | "pqcsvfile" | "sngfile" | "dblfile");
+        let listed = matches!(property, "mult" | "pmult" | "qmult" | "hour");
+        let path = match lex::file_of(value).filter(|_| listed) {
+            Some(file) => file.path,
+            None if whole => value.to_owned(),
+            None => return value.to_owned(),
+        };
+        let joined = joined(&self.folder, &path.replace('\\', "/"));
+        self.attached.insert(joined.clone(), Ok(Vec::new()));
+        if whole { joined } else { value.replacen(&path, &format!("\"{joined}\""), 1) }
     }
 
     /// The object of a class and name.
@@ -240,6 +295,10 @@ impl Script {
             }
             Command::Open | Command::Close => self.open(&mut scanner, command == Command::Open, place)?,
             Command::Var => self.define(&mut scanner),
+            Command::Solve => {
+                self.set(&mut scanner, place)?;
+                self.options.solved_steps += self.options.steps;
+            }
             Command::Ignored => {}
             Command::Unknown => {
                 let name = &first.value;
@@ -442,11 +501,10 @@ impl Script {
                     .ok_or_else(|| place.error(format!("enabled={value}"), "write yes or no"))?;
                 self.objects[active].enabled = enabled;
             }
-            Some(_) => self.objects[active].assignments.push(Assignment {
-                property,
-                value: value.to_owned(),
-                place: place.clone(),
-            }),
+            Some(name) => {
+                let value = self.attach(class, name, value);
+                self.objects[active].assignments.push(Assignment { property, value, place: place.clone() });
+            }
             None => {
                 let element = format!("{}.{}", class.name(), self.objects[active].name);
                 self.note(DiagnosticKind::Dropped, "surplus", &element, place, "more values than properties");
@@ -545,15 +603,51 @@ impl Script {
                 name if name.len() >= 4 && "voltagebases".starts_with(name) => {
                     self.options.voltage_bases_kv = lex::numbers(&param.value).ok_or_else(wrong)?;
                 }
-                "mode" if !param.value.to_ascii_lowercase().starts_with("snap") => {
-                    let text = format!("mode={}: the study is a snapshot", param.value);
-                    self.note(DiagnosticKind::Dropped, "mode", "set mode", place, &text);
+                "mode" => self.set_mode(&param.value, place),
+                "number" => {
+                    self.options.steps = param.value.parse().map_err(|_| wrong())?;
+                }
+                name if name == "h" || (name.len() >= 4 && "stepsize".starts_with(name)) => {
+                    self.options.step_h = hours(&param.value).ok_or_else(wrong)?;
                 }
                 _ => {}
             }
         }
         Ok(())
     }
+}
+
+impl Script {
+    /// Each mode begins at midnight with its usual steps.
+    fn set_mode(&mut self, name: &str, place: &Place) {
+        let lower = name.to_ascii_lowercase();
+        let (mode, steps, step_h) = match lower.get(..2).unwrap_or(&lower) {
+            "sn" => (Mode::Snapshot, 1, 1.0),
+            "da" => (Mode::Daily, 24, 1.0),
+            "ye" => (Mode::Yearly, 8760, 1.0),
+            "du" => (Mode::Duty, 100, 1.0 / 3600.0),
+            _ => {
+                let text = format!("mode={name}: the study is a snapshot");
+                self.note(DiagnosticKind::Dropped, "mode", "set mode", place, &text);
+                (Mode::Snapshot, 1, 1.0)
+            }
+        };
+        let options = &mut self.options;
+        (options.mode, options.steps, options.step_h) = (mode, steps, step_h);
+        (options.hour, options.solved_steps) = (0.0, 0);
+    }
+}
+
+/// Hours of a time in seconds, or with `s`, `m` or `h` behind it.
+fn hours(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let (figure, seconds) = match text.chars().last()?.to_ascii_lowercase() {
+        'h' => (&text[..text.len() - 1], 3600.0),
+        'm' => (&text[..text.len() - 1], 60.0),
+        's' => (&text[..text.len() - 1], 1.0),
+        _ => (text, 1.0),
+    };
+    lex::number(figure).filter(|figure| *figure > 0.0).map(|figure| figure * seconds / 3600.0)
 }
 
 impl Place {
@@ -578,6 +672,7 @@ enum Command {
     Open,
     Close,
     Var,
+    Solve,
     Ignored,
     Unknown,
 }
@@ -598,11 +693,11 @@ const COMMANDS: &[(&str, usize, Command)] = &[
     ("close", 3, Command::Close),
     ("batchedit", 2, Command::BatchEdit),
     ("var", 3, Command::Var),
+    ("solve", 3, Command::Solve),
 ];
 
 /// Commands that show, plot, measure or solve: nothing that would change the network.
 const IGNORED: &[&str] = &[
-    "solve",
     "show",
     "plot",
     "export",

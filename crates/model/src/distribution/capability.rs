@@ -170,7 +170,8 @@ impl PowerElectronicsConnection {
 
     fn active_power(&self, v_pu: f64) -> f64 {
         let control = &self.control;
-        let limit = |curve: &[[f64; 2]]| curve_at(curve, v_pu).map(|share| share * control.volt_watt_base_kw);
+        let base = control.volt_watt_base_kw.unwrap_or(control.behind_kw);
+        let limit = |curve: &[[f64; 2]]| curve_at(curve, v_pu).map(|share| share * base);
         let p = limit(&control.volt_watt).map_or(self.p_kw, |most| self.p_kw.min(most));
         limit(&control.volt_watt_charging).map_or(p, |most| p.max(-most))
     }

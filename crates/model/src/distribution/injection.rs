@@ -161,8 +161,8 @@ pub struct ConverterControl {
     pub volt_watt: Vec<[f64; 2]>,
     /// The same of what a battery draws while it charges.
     pub volt_watt_charging: Vec<[f64; 2]>,
-    /// Active power that the volt-watt curves refer to.
-    pub volt_watt_base_kw: f64,
+    /// Active power that the volt-watt curves refer to; `None` for what is behind the inverter at the time.
+    pub volt_watt_base_kw: Option<f64>,
     /// Active power that curves over active power refer to.
     pub base_kw: f64,
     /// Power behind the inverter, also while it is off.

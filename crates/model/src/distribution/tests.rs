@@ -111,7 +111,7 @@ fn inverter() -> PowerElectronicsConnection {
             // IEEE 1547-2018, table 8, category B; table 10 for volt-watt.
             volt_var: vec![[0.92, 0.44], [0.98, 0.0], [1.02, 0.0], [1.08, -0.44]],
             volt_watt: vec![[1.06, 1.0], [1.1, 0.2]],
-            volt_watt_base_kw: 10.0,
+            volt_watt_base_kw: Some(10.0),
             base_kw: 10.0,
             of_rating: true,
             ..Default::default()

@@ -53,24 +53,49 @@ pub fn solve_controlled(
     start: PhaseStart,
     max_rounds: u32,
 ) -> (PhaseSolution, ControlOutcome) {
-    let mut controls = Controls::new(grid);
-    let mut inverters = Inverters::new(grid);
-    let mut rounds = 0;
-    let mut start = start;
-    loop {
-        rounds += 1;
-        let solved = inverters.solve(solver, grid, options, start);
-        start = PhaseStart::Last;
-        let outcome = if !solved {
-            ControlOutcome::Unsolved { rounds }
-        } else if rounds >= max_rounds {
-            ControlOutcome::Hunting { rounds }
-        } else if controls.round(solver, grid) {
-            ControlOutcome::Settled { rounds }
-        } else {
-            continue;
-        };
-        return (solver.solution(grid, options), outcome);
+    let outcome = PhaseControls::new(grid).solve((solver, grid), options, start, max_rounds);
+    (solver.solution(grid, options), outcome)
+}
+
+/// Controls over a series of solutions of one grid: which way power flows and what inverters delivered is kept from one
+/// to the next.
+pub struct PhaseControls {
+    controls: Controls,
+    inverters: Inverters,
+}
+
+impl PhaseControls {
+    /// For a grid whose converters deliver what its network says.
+    pub fn new(grid: &PhaseGrid) -> Self {
+        Self { controls: Controls::new(grid), inverters: Inverters::new(grid) }
+    }
+
+    /// Solves a grid with its controls. Taps and steps of the grid are moved; powers of [`PhaseGrid::converters`] follow
+    /// their settings, which may be others than before, those of all other branches are the caller's.
+    ///
+    /// `max_rounds` bounds the solutions, the first one included.
+    pub fn solve(
+        &mut self,
+        (solver, grid): (&mut PhaseSolver, &mut PhaseGrid),
+        options: &PhaseOptions,
+        start: PhaseStart,
+        max_rounds: u32,
+    ) -> ControlOutcome {
+        self.inverters.begin();
+        let mut rounds = 0;
+        let mut start = start;
+        loop {
+            rounds += 1;
+            let solved = self.inverters.solve(solver, grid, options, start);
+            start = PhaseStart::Last;
+            if !solved {
+                return ControlOutcome::Unsolved { rounds };
+            } else if rounds >= max_rounds {
+                return ControlOutcome::Hunting { rounds };
+            } else if self.controls.round(solver, grid) {
+                return ControlOutcome::Settled { rounds };
+            }
+        }
     }
 }
 

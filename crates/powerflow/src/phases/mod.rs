@@ -35,6 +35,6 @@ mod pivoting;
 mod solver;
 mod system;
 
-pub use control::{ControlOutcome, solve_controlled};
+pub use control::{ControlOutcome, PhaseControls, solve_controlled};
 pub use flows::{EndFlow, element_flow, source_power};
 pub use solver::{Method, PhaseOptions, PhaseOutcome, PhaseReason, PhaseSolution, PhaseSolver, PhaseStart};

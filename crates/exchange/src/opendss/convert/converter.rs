@@ -6,8 +6,10 @@ use model::distribution::{
     VoltageRange,
 };
 
+use super::shape::Shapes;
 use super::{Converter, Text, property, reactive, shunt_conductors};
 use crate::opendss::DssError;
+use crate::opendss::schedule::{Injection, Rule};
 use crate::opendss::script::{Assignment, Object};
 
 /// What the three classes have in common.
@@ -95,9 +97,11 @@ impl Converter<'_> {
         let mut state = State::usual(object, 1000.0);
         state.power_factor = 0.88;
         let mut fixed = false;
+        let mut shapes = Shapes::default();
         for assigned in &object.assignments {
             let name = property(object, assigned);
             match name {
+                name if shapes.assign(name, assigned) => {}
                 "status" => fixed = assigned.value.to_ascii_lowercase().starts_with('f'),
                 // A new active power keeps the power factor, not the reactive power.
                 "kw" => {
@@ -119,15 +123,26 @@ impl Converter<'_> {
         }
         let power = [state.kw * factor, q * factor];
         let rating = state.kva.unwrap_or(state.kw * 1.2);
-        self.push_converter(object, &state, (ConverterKind::Generator, state.kw), (power, rating))
+        self.push_converter(object, &state, (ConverterKind::Generator, state.kw), (power, rating))?;
+        if !fixed {
+            let power_factor = (!state.reactive_given).then_some(state.power_factor);
+            let [kw, kvar] = power;
+            self.follow_last(&shapes, Rule::Power { kw, kvar, kvar_stays: false, power_factor })?;
+        }
+        Ok(())
     }
 
     pub(super) fn photovoltaic(&mut self, object: &Object) -> Result<(), DssError> {
         let mut state = State { cut_in: 0.2, ..State::usual(object, 0.0) };
         let mut panel = Panel::usual();
+        let mut shapes = Shapes::default();
         for assigned in &object.assignments {
             let name = property(object, assigned);
             match name {
+                name if shapes.assign(name, assigned) => {}
+                "tdaily" | "tyearly" | "tduty" => {
+                    self.not_followed(object, assigned, "the temperature stays");
+                }
                 "effcurve" => panel.efficiency = Some(self.curve(assigned)?),
                 "p-tcurve" => panel.by_temperature = Some(self.curve(assigned)?),
                 name => {
@@ -140,15 +155,22 @@ impl Converter<'_> {
         let rating = state.kva.unwrap_or(500.0);
         panel.start_kw = state.cut_in * rating;
         panel.rating_kva = rating;
-        let [p, behind] = panel.power(panel.sun, panel.temperature);
+        let [p, behind] = panel.power(panel.sun);
         let q = if state.reactive_given { state.kvar } else { reactive(p, state.power_factor) };
         self.push_converter(object, &state, (ConverterKind::Photovoltaic, panel.peak), ([p, q], rating))?;
         if let Some(made) = self.network.converters.last_mut() {
             made.control.behind_kw = behind;
-            self.sources
-                .push((self.network.converters.len() - 1, Source { most_kw: panel.peak * panel.share }));
         }
-        Ok(())
+        let source = Source { most_kw: panel.peak * panel.share };
+        self.sources.push((self.network.converters.len() - 1, source));
+        let kvar = state.reactive_given.then_some(state.kvar);
+        self.follow_last(&shapes, Rule::Sun { panel, kvar, power_factor: state.power_factor })
+    }
+
+    /// Lets the converter that was made last follow a shape.
+    fn follow_last(&mut self, shapes: &Shapes, rule: Rule) -> Result<(), DssError> {
+        let last = self.network.converters.len() - 1;
+        self.follow(Injection::Converter(u32::try_from(last).unwrap_or(u32::MAX)), shapes, rule)
     }
 
     /// The points of the curve that a property names.
@@ -187,62 +209,47 @@ impl Converter<'_> {
 
     pub(super) fn battery(&mut self, object: &Object) -> Result<(), DssError> {
         let mut state = State::usual(object, 0.0);
-        let (mut rated, mut rated_share, mut mode) = (25.0, 1.0, String::from("idling"));
-        let (mut charge, mut discharge, mut idle, mut power_given) = (1.0, 1.0, 0.01, false);
-        let (mut energy, mut stored, mut reserve) = (50.0, 1.0, 0.2);
-        let mut efficiency = None;
+        let mut cell = Cell::usual();
+        let mut shapes = Shapes::default();
         for assigned in &object.assignments {
             match property(object, assigned) {
-                "kwrated" => rated = assigned.number()?,
-                "%kwrated" => rated_share = assigned.number()? / 100.0,
-                "effcurve" => efficiency = Some(self.curve(assigned)?),
-                "dispmode" if !assigned.value.to_ascii_lowercase().starts_with("def") => {
-                    self.dropped(object, assigned, "the battery does what its state says");
+                name if shapes.assign(name, assigned) => {}
+                "effcurve" => cell.efficiency = Some(self.curve(assigned)?),
+                "dispmode" => {
+                    let word = assigned.value.to_ascii_lowercase();
+                    cell.follows = word.starts_with("fo");
+                    if !cell.follows && !word.starts_with("de") {
+                        self.dropped(object, assigned, "the battery does what its state says");
+                    }
                 }
-                "state" => mode = assigned.value.to_ascii_lowercase(),
-                "%charge" => charge = assigned.number()? / 100.0,
-                "%discharge" => discharge = assigned.number()? / 100.0,
-                "%idlingkw" => idle = assigned.number()? / 100.0,
-                "kw" => (state.kw, power_given) = (assigned.number()?, true),
-                "kwhrated" => energy = assigned.number()?,
-                "kwhstored" => stored = assigned.number()? / energy,
-                "%stored" => stored = assigned.number()? / 100.0,
-                "%reserve" => reserve = assigned.number()? / 100.0,
+                "dischargetrigger" | "chargetrigger" if assigned.number()? != 0.0 => {
+                    self.not_followed(object, assigned, "the battery does what its state says");
+                }
                 name => {
-                    state.assign(name, assigned)?;
+                    if !cell.assign(name, assigned)? {
+                        state.assign(name, assigned)?;
+                    }
                 }
             }
         }
-        if power_given {
-            // Power that is given says by its sign what the battery does.
-            mode = if state.kw > 0.0 {
-                "discharging"
-            } else if state.kw < 0.0 {
-                "charging"
-            } else {
-                "idling"
-            }
-            .into();
-            (charge, discharge) = (state.kw.abs() / rated, state.kw.abs() / rated);
+        let plan = cell.plan(&state);
+        let possible = match plan.wanted_kw {
+            kw if kw > 0.0 => cell.stored > cell.reserve,
+            _ => cell.stored < 1.0,
+        };
+        let now = plan.power(if possible { plan.wanted_kw } else { 0.0 });
+        self.push_converter(
+            object,
+            &state,
+            (ConverterKind::Battery, cell.rated),
+            (now.power, plan.rating_kva),
+        )?;
+        self.sources.push((self.network.converters.len() - 1, Source { most_kw: plan.most_kw }));
+        let stored_kwh = cell.stored * cell.energy;
+        if !cell.follows {
+            shapes = Shapes::default();
         }
-        let rating = state.kva.unwrap_or(rated);
-        let most = rated * rated_share;
-        let wanted = match mode.chars().next() {
-            Some('c') if stored < 1.0 => -(rated * charge).min(most),
-            Some('d') if stored > reserve => (rated * discharge).min(most),
-            Some(_) | None => 0.0,
-        };
-        let p = if wanted != 0.0 && wanted.abs() >= state.cut_in * rating {
-            wanted
-        } else {
-            // What it takes to idle comes through the inverter.
-            let idle = rated * idle;
-            -idle / efficiency.and_then(|points| straight_at(&points, idle / rating)).unwrap_or(1.0)
-        };
-        let q = if state.reactive_given { state.kvar } else { reactive(p, state.power_factor) };
-        self.push_converter(object, &state, (ConverterKind::Battery, rated), ([p, q], rating))?;
-        self.sources.push((self.network.converters.len() - 1, Source { most_kw: most }));
-        Ok(())
+        self.follow_last(&shapes, Rule::Battery { plan, stored_kwh })
     }
 
     fn push_converter(
@@ -292,9 +299,145 @@ pub(super) struct Source {
     pub(super) most_kw: f64,
 }
 
+/// What a `Storage` says of itself.
+struct Cell {
+    rated: f64,
+    rated_share: f64,
+    mode: String,
+    charge: f64,
+    discharge: f64,
+    idle: f64,
+    /// Power that is given says by its sign what the battery does.
+    given_kw: Option<f64>,
+    energy: f64,
+    stored: f64,
+    reserve: f64,
+    charging: f64,
+    discharging: f64,
+    efficiency: Option<Vec<[f64; 2]>>,
+    follows: bool,
+}
+
+impl Cell {
+    fn usual() -> Self {
+        Self {
+            rated: 25.0,
+            rated_share: 1.0,
+            mode: String::from("idling"),
+            charge: 1.0,
+            discharge: 1.0,
+            idle: 0.01,
+            given_kw: None,
+            energy: 50.0,
+            stored: 1.0,
+            reserve: 0.2,
+            charging: 0.9,
+            discharging: 0.9,
+            efficiency: None,
+            follows: false,
+        }
+    }
+
+    fn assign(&mut self, name: &str, assigned: &Assignment) -> Result<bool, DssError> {
+        let share = || Ok::<f64, DssError>(assigned.number()? / 100.0);
+        match name {
+            "kwrated" => self.rated = assigned.number()?,
+            "%kwrated" => self.rated_share = share()?,
+            "state" => self.mode = assigned.value.to_ascii_lowercase(),
+            "%charge" => self.charge = share()?,
+            "%discharge" => self.discharge = share()?,
+            "%idlingkw" => self.idle = share()?,
+            "kw" => self.given_kw = Some(assigned.number()?),
+            "kwhrated" => self.energy = assigned.number()?,
+            "kwhstored" => self.stored = assigned.number()? / self.energy,
+            "%stored" => self.stored = share()?,
+            "%reserve" => self.reserve = share()?,
+            "%effcharge" => self.charging = share()?,
+            "%effdischarge" => self.discharging = share()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn plan(&self, state: &State) -> BatteryPlan {
+        let most_kw = self.rated * self.rated_share;
+        let wanted = self.given_kw.unwrap_or_else(|| match self.mode.chars().next() {
+            Some('c') => -self.rated * self.charge,
+            Some('d') => self.rated * self.discharge,
+            Some(_) | None => 0.0,
+        });
+        let rating_kva = state.kva.unwrap_or(self.rated);
+        BatteryPlan {
+            rated_kw: self.rated,
+            most_kw,
+            wanted_kw: wanted.max(-most_kw).min(most_kw),
+            start_kw: state.cut_in * rating_kva,
+            rating_kva,
+            idle_kw: self.rated * self.idle,
+            kvar: state.reactive_given.then_some(state.kvar),
+            power_factor: state.power_factor,
+            full_kwh: self.energy,
+            reserve_kwh: self.reserve * self.energy,
+            charging: self.charging,
+            discharging: self.discharging,
+            efficiency: self.efficiency.clone(),
+        }
+    }
+}
+
+/// What a battery does while it can.
+#[derive(Clone, PartialEq, Debug)]
+pub(in crate::opendss) struct BatteryPlan {
+    pub(in crate::opendss) rated_kw: f64,
+    pub(in crate::opendss) most_kw: f64,
+    /// Delivered; what charges is negative.
+    pub(in crate::opendss) wanted_kw: f64,
+    start_kw: f64,
+    rating_kva: f64,
+    pub(in crate::opendss) idle_kw: f64,
+    kvar: Option<f64>,
+    power_factor: f64,
+    pub(in crate::opendss) full_kwh: f64,
+    pub(in crate::opendss) reserve_kwh: f64,
+    pub(in crate::opendss) charging: f64,
+    pub(in crate::opendss) discharging: f64,
+    efficiency: Option<Vec<[f64; 2]>>,
+}
+
+/// What it delivers then.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(in crate::opendss) struct BatteryPower {
+    pub(in crate::opendss) power: [f64; 2],
+    pub(in crate::opendss) is_idle: bool,
+}
+
+impl BatteryPlan {
+    /// Power when so much is wanted and there is the energy for it.
+    pub(in crate::opendss) fn power(&self, wanted_kw: f64) -> BatteryPower {
+        let is_idle = wanted_kw == 0.0 || wanted_kw.abs() < self.start_kw;
+        // What it takes to idle comes through the inverter.
+        let p = if is_idle { -self.idle_kw / self.efficiency_at(self.idle_kw) } else { wanted_kw };
+        BatteryPower { power: [p, self.kvar.unwrap_or_else(|| reactive(p, self.power_factor))], is_idle }
+    }
+
+    /// Magnitude of the power behind the inverter for a power before it; efficiency goes by the one behind.
+    pub(in crate::opendss) fn behind(&self, p_kw: f64, steps: usize) -> f64 {
+        let before = p_kw.abs();
+        (0..steps).fold(before, |behind, _| {
+            let efficiency = self.efficiency_at(behind);
+            if p_kw > 0.0 { before / efficiency } else { before * efficiency }
+        })
+    }
+
+    fn efficiency_at(&self, kw: f64) -> f64 {
+        let curve = self.efficiency.as_ref();
+        curve.and_then(|points| straight_at(points, kw / self.rating_kva)).unwrap_or(1.0)
+    }
+}
+
 /// What the panels of a photovoltaic system say.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Panel {
+pub(in crate::opendss) struct Panel {
     peak: f64,
     share: f64,
     sun: f64,
@@ -330,13 +473,18 @@ impl Panel {
         Ok(true)
     }
 
-    /// Power through the inverter, and what the panels offer it: by temperature and efficiency, not above its share of
+    /// Sun that the script gives.
+    pub(in crate::opendss) const fn sun(&self) -> f64 {
+        self.sun
+    }
+
+    /// Power through the inverter under some sun, and what the panels offer it: by temperature and efficiency, not above its share of
     /// the peak. Below the power at which it starts nothing comes through.
-    fn power(&self, sun: f64, temperature: f64) -> [f64; 2] {
+    pub(in crate::opendss) fn power(&self, sun: f64) -> [f64; 2] {
         let at = |curve: &Option<Vec<[f64; 2]>>, x: f64| {
             curve.as_ref().and_then(|points| straight_at(points, x)).unwrap_or(1.0)
         };
-        let panel = self.peak * sun * at(&self.by_temperature, temperature);
+        let panel = self.peak * sun * at(&self.by_temperature, self.temperature);
         let offered = (panel * at(&self.efficiency, panel / self.rating_kva)).min(self.peak * self.share);
         [if panel < self.start_kw { 0.0 } else { offered }, offered]
     }

@@ -178,12 +178,12 @@ impl State {
         })
     }
 
-    fn base_kw(&self, converter: &PowerElectronicsConnection, most_kw: f64) -> f64 {
+    fn base_kw(&self, converter: &PowerElectronicsConnection, most_kw: f64) -> Option<f64> {
         match (self.base, converter.kind) {
-            (Base::Offered, ConverterKind::Photovoltaic) => converter.control.behind_kw,
-            (Base::Rated | Base::Offered, _) => converter.control.base_kw,
-            (Base::Limited, _) => most_kw,
-            (Base::Apparent, _) => converter.rated_kva,
+            (Base::Offered, ConverterKind::Photovoltaic) => None,
+            (Base::Rated | Base::Offered, _) => Some(converter.control.base_kw),
+            (Base::Limited, _) => Some(most_kw),
+            (Base::Apparent, _) => Some(converter.rated_kva),
         }
     }
 }

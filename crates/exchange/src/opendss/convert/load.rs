@@ -2,8 +2,10 @@
 
 use model::distribution::{EnergyConsumer, LoadResponse, ShuntConnection, VoltageRange};
 
+use super::shape::Shapes;
 use super::{Converter, Text, property, reactive, shunt_conductors};
 use crate::opendss::DssError;
+use crate::opendss::schedule::{Injection, Rule};
 use crate::opendss::script::{Assignment, Object};
 
 /// Which properties say how much it draws.
@@ -65,9 +67,13 @@ impl Converter<'_> {
             kwh_days: 30.0,
             c_factor: 4.0,
         };
+        let mut shapes = Shapes::default();
         for assigned in &object.assignments {
             let name = property(object, assigned);
-            if !state.assign(name, assigned)? && matches!(name, "growth" | "cvrcurve") {
+            if !shapes.assign(name, assigned)
+                && !state.assign(name, assigned)?
+                && matches!(name, "growth" | "cvrcurve")
+            {
                 self.dropped(object, assigned, "the study is a snapshot of the first year");
             }
         }
@@ -87,13 +93,23 @@ impl Converter<'_> {
             connection: if state.delta { ShuntConnection::Delta } else { ShuntConnection::Wye },
             nominal_kv: state.kv,
             p_kw: p_kw * factor,
-            q_kvar: q_kvar * factor,
+            q_kvar: if state.kvar_stays() { q_kvar } else { q_kvar * factor },
             response: state.response(object, q_kvar)?,
             range: state.range,
             grounding_ohm: state.neutral.map(|r| [r, state.neutral_x]),
             in_service,
         });
         self.made(object, self.network.loads.len() - 1);
+        // A fixed load follows no shape.
+        if !state.status.starts_with('f') {
+            let of = Injection::Load(u32::try_from(self.network.loads.len() - 1).unwrap_or(u32::MAX));
+            let [kw, kvar] = [p_kw * factor, if state.kvar_stays() { q_kvar } else { q_kvar * factor }];
+            let power_factor = (state.given != Given::PowerAndReactive)
+                .then_some(state.power_factor)
+                .filter(|pf| *pf != 1.0);
+            let rule = Rule::Power { kw, kvar, kvar_stays: state.kvar_stays(), power_factor };
+            self.follow(of, &shapes, rule)?;
+        }
         Ok(())
     }
 }
@@ -127,6 +143,11 @@ impl State {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Models whose reactive power stays whatever the active power does.
+    const fn kvar_stays(&self) -> bool {
+        matches!(self.model, 6 | 7)
     }
 
     fn power(&self) -> [f64; 2] {

@@ -6,9 +6,12 @@ mod geometry;
 mod inverter;
 mod line;
 mod load;
+mod shape;
 mod shunt;
 mod source;
 mod transformer;
+
+pub(super) use converter::{BatteryPlan, Panel};
 
 use std::collections::HashMap;
 
@@ -19,6 +22,7 @@ use model::distribution::{
 
 use super::class::Class;
 use super::lex;
+use super::schedule::{Follower, LoadShape};
 use super::script::{Assignment, Object, Options, Place, Script};
 use super::{DssError, DssStudy};
 use crate::ReadError;
@@ -30,10 +34,12 @@ pub(super) fn study(script: &mut Script) -> Result<DssStudy, DssError> {
         return Err(DssError { file: String::new(), error });
     };
     let mut converter = Converter::new(script, circuit);
+    converter.default_shape();
     for at in 0..converter.script.objects.len() {
         let object = converter.script.objects[at].clone();
         converter.object(&object)?;
     }
+    let schedule = converter.schedule();
     let (network, options) = (converter.network, script.options.clone());
     network.check().map_err(|fault| DssError {
         file: String::new(),
@@ -44,6 +50,7 @@ pub(super) fn study(script: &mut Script) -> Result<DssStudy, DssError> {
         controls_off: options.controls_off,
         max_control_rounds: options.max_control_rounds,
         hour: options.hour,
+        schedule,
     })
 }
 
@@ -59,6 +66,9 @@ struct Converter<'a> {
     sections: HashMap<(Class, String), geometry::Section>,
     wire_kinds: HashMap<(Class, String), WireKind>,
     curves: HashMap<String, Vec<[f64; 2]>>,
+    shapes: Vec<LoadShape>,
+    shape_names: HashMap<String, u32>,
+    followers: Vec<Follower>,
     /// What stands behind inverters, by position of their converter.
     sources: Vec<(usize, converter::Source)>,
 }
@@ -84,6 +94,9 @@ impl<'a> Converter<'a> {
             wire_kinds: HashMap::new(),
             curves: HashMap::new(),
             sources: Vec::new(),
+            shapes: Vec::new(),
+            shape_names: HashMap::new(),
+            followers: Vec::new(),
         }
     }
 
@@ -107,7 +120,7 @@ impl<'a> Converter<'a> {
             Class::LineSpacing => self.line_spacing(object),
             Class::WireData | Class::CnData | Class::TsData => self.wire_data(object),
             Class::XyCurve => self.xy_curve(object),
-            Class::LoadShape => Ok(()),
+            Class::LoadShape => self.load_shape(object),
         }
     }
 
@@ -281,7 +294,7 @@ fn connection_is_delta(text: &str) -> Option<bool> {
 }
 
 /// Reactive power that goes with active power at a power factor; a negative factor leads.
-fn reactive(p: f64, power_factor: f64) -> f64 {
+pub(super) fn reactive(p: f64, power_factor: f64) -> f64 {
     if power_factor == 0.0 {
         return 0.0;
     }

@@ -75,6 +75,9 @@ impl Converter<'_> {
                 "z0" => state.set_z0(assigned.pair()?, Given::Ohms),
                 "puz0" => state.set_z0(assigned.pair()?, Given::PerUnit),
                 "basemva" => state.base_mva = assigned.number()?,
+                "daily" | "yearly" | "duty" => {
+                    self.not_followed(object, assigned, "the voltage of the source stays");
+                }
                 "z2" | "puz2" => {
                     self.dropped(object, assigned, "the negative sequence is taken as the positive")
                 }

@@ -43,6 +43,13 @@ impl Inverters {
         )
     }
 
+    /// Forgets which way the errors of an earlier solution went.
+    pub(super) fn begin(&mut self) {
+        for inverter in &mut self.0 {
+            (inverter.error, inverter.damping) = ([0.0; 2], 1.0);
+        }
+    }
+
     /// Solves until the powers of all inverters are those of their voltages.
     pub(super) fn solve(
         &mut self,
