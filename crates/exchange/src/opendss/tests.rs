@@ -180,7 +180,7 @@ fn faults_of_shapes_come_with_file_line_and_hint() {
     );
     check(
         "new load.l daily=a",
-        "x.dss: line 3: there is no loadshape.a (hint: it has to stand before what follows it)",
+        "x.dss: line 3: there is no loadshape.a (hint: make it with `new loadshape.NAME`)",
     );
 }
 

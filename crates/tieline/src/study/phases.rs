@@ -1,4 +1,8 @@
-//! `tieline study powerflow` of an OpenDSS script: conductor by conductor.
+//! `tieline study powerflow` of an OpenDSS script: conductor by conductor. `series`: step by step.
+
+mod series;
+
+pub(super) use series::PROFILES;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,6 +15,8 @@ use powerflow::phases::{
 use serde_json::json;
 use topology::phases::{ElementKind, GROUND, Owner, PhaseGrid};
 
+use self::series::Series;
+use super::series::SeriesArgs;
 use super::table::{Column, Table};
 use super::{Findings, NOT_SOLVED, OutputArgs, say};
 use crate::files;
@@ -25,12 +31,21 @@ pub(super) struct Wanted {
     pub(super) no_controls: bool,
 }
 
-/// Reads, solves and writes; `kind` is the table wanted, `None` for all.
+/// What is written: a table, `None` for all, or the figures of a series.
+#[derive(Clone, Copy)]
+pub(super) struct Results<'a> {
+    pub(super) kind: Option<&'a str>,
+    /// Whether a table was asked for.
+    pub(super) kind_given: bool,
+    pub(super) series: &'a SeriesArgs,
+}
+
+/// Reads, solves and writes: the moment at the end of the script, or the steps of a profile or its load shapes.
 pub(super) fn run(
     file: &Path,
     wanted: &Wanted,
     output: &OutputArgs,
-    kind: Option<&str>,
+    results: Results<'_>,
 ) -> anyhow::Result<ExitCode> {
     let (study, diagnostics) = files::script(file)?;
     for diagnostic in &diagnostics {
@@ -44,8 +59,19 @@ pub(super) fn run(
         max_iterations: wanted.max_iterations as usize,
         method: if wanted.fixed_point { Method::FixedPoint } else { Method::Automatic },
     };
-    let mut solver = PhaseSolver::new(&grid);
     let rounds = if wanted.no_controls || study.controls_off { 0 } else { study.max_control_rounds };
+    let profiles = results.series.profiles.as_deref();
+    if profiles.is_some() || study.schedule.is_some() {
+        anyhow::ensure!(
+            !results.kind_given,
+            "the script solves a series, which has no --result (take --columns, or `set mode=snap` in the script)"
+        );
+        let series = Series { study: &study, grid, options, rounds };
+        return series::run(series, profiles, results.series, output);
+    }
+    results.series.check_single()?;
+    output.check(results.kind.is_none())?;
+    let mut solver = PhaseSolver::new(&grid);
     let (solution, controls) = solve(&mut solver, &mut grid, &options, rounds);
     tell(output, &grid, &solution, controls);
     let solved = solution.solved()
@@ -62,7 +88,7 @@ pub(super) fn run(
         "losses_of_import": diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     let tables = vec![found.buses(), found.branches(), found.generators(), found.controls(), islands];
-    output.write(&Findings { summary, tables }, kind)?;
+    output.write(&Findings { summary, tables }, results.kind)?;
     Ok(ExitCode::from(if solved { 0 } else { NOT_SOLVED }))
 }
 

@@ -30,7 +30,7 @@ Exit code: 0 solved, 1 error, 2 not solved, 3 solved but a voltage or loading is
 
 /// Arguments of `tieline study powerflow`.
 #[derive(Args, Debug)]
-#[command(after_help = SIGNS, after_long_help = format!("{SIGNS}\n\n{PROFILES}"))]
+#[command(after_help = SIGNS, after_long_help = format!("{SIGNS}\n\n{PROFILES}\n\n{}", phases::PROFILES))]
 pub(crate) struct PowerflowArgs {
     /// MATPOWER case `.m`, or OpenDSS script `.dss`; `-` reads a case from standard input.
     file: PathBuf,
@@ -155,12 +155,12 @@ pub(super) fn run(args: &PowerflowArgs) -> anyhow::Result<ExitCode> {
         Format::Json => Kind::All,
         Format::Table | Format::Csv | Format::Parquet => Kind::Bus,
     });
-    if args.series.profiles.is_none() {
-        args.output.check(kind == Kind::All)?;
-    }
     if files::is_script(&args.file) {
-        anyhow::ensure!(args.series.profiles.is_none(), "profiles are for MATPOWER cases");
         return script(args, kind);
+    }
+    if args.series.profiles.is_none() {
+        args.series.check_single()?;
+        args.output.check(kind == Kind::All)?;
     }
     anyhow::ensure!(kind != Kind::Control, "a MATPOWER case has no controls (take another --result)");
     let network = StudyNetwork::read(&args.file, args.breakers)?;
@@ -249,7 +249,9 @@ fn script(args: &PowerflowArgs, kind: Kind) -> anyhow::Result<ExitCode> {
         fixed_point,
         no_controls: args.no_controls,
     };
-    phases::run(&args.file, &wanted, &args.output, kind.table())
+    let results =
+        phases::Results { kind: kind.table(), kind_given: args.result.is_some(), series: &args.series };
+    phases::run(&args.file, &wanted, &args.output, results)
 }
 
 /// Every island, and at least one: nothing to solve is no solution.

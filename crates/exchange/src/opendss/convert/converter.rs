@@ -97,7 +97,7 @@ impl Converter<'_> {
         let mut state = State::usual(object, 1000.0);
         state.power_factor = 0.88;
         let mut fixed = false;
-        let mut shapes = Shapes::default();
+        let mut shapes = Shapes::of_generator();
         for assigned in &object.assignments {
             let name = property(object, assigned);
             match name {
@@ -177,7 +177,7 @@ impl Converter<'_> {
     pub(super) fn curve(&self, assigned: &Assignment) -> Result<Vec<[f64; 2]>, DssError> {
         self.curves.get(&assigned.value.to_ascii_lowercase()).cloned().ok_or_else(|| {
             let reason = format!("there is no xycurve.{}", assigned.value);
-            assigned.place.error(reason, "it has to stand before what uses it")
+            assigned.place.error(reason, "make it with `new xycurve.NAME`")
         })
     }
 

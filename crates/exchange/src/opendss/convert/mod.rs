@@ -35,9 +35,15 @@ pub(super) fn study(script: &mut Script) -> Result<DssStudy, DssError> {
     };
     let mut converter = Converter::new(script, circuit);
     converter.default_shape();
-    for at in 0..converter.script.objects.len() {
-        let object = converter.script.objects[at].clone();
-        converter.object(&object)?;
+    // Shapes and curves stand for themselves: what was made before them may use them by a later edit.
+    let alone = |class: Class| matches!(class, Class::LoadShape | Class::XyCurve);
+    for first in [true, false] {
+        for at in 0..converter.script.objects.len() {
+            if alone(converter.script.objects[at].class) == first {
+                let object = converter.script.objects[at].clone();
+                converter.object(&object)?;
+            }
+        }
     }
     let schedule = converter.schedule();
     let (network, options) = (converter.network, script.options.clone());

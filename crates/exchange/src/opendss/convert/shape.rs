@@ -20,9 +20,16 @@ pub(super) struct Shapes {
     daily: Option<Assignment>,
     yearly: Option<Assignment>,
     duty: Option<Assignment>,
+    /// Whether the daily shape does not stand for a yearly one that is missing.
+    yearly_alone: bool,
 }
 
 impl Shapes {
+    /// Those of a generator, which over a year follows nothing but a yearly shape.
+    pub(super) fn of_generator() -> Self {
+        Self { yearly_alone: true, ..Self::default() }
+    }
+
     /// Assigns a property; whether it is one of them.
     pub(super) fn assign(&mut self, name: &str, assigned: &Assignment) -> bool {
         let place = match name {
@@ -41,6 +48,7 @@ impl Shapes {
         match mode {
             Mode::Snapshot => None,
             Mode::Daily => self.daily.as_ref(),
+            Mode::Yearly if self.yearly_alone => self.yearly.as_ref(),
             Mode::Yearly => self.yearly.as_ref().or(self.daily.as_ref()),
             Mode::Duty => self.duty.as_ref().or(self.daily.as_ref()),
         }
@@ -154,7 +162,7 @@ impl Converter<'_> {
         };
         let shape = self.shape_names.get(&assigned.value.to_ascii_lowercase()).copied().ok_or_else(|| {
             let reason = format!("there is no loadshape.{}", assigned.value);
-            assigned.place.error(reason, "it has to stand before what follows it")
+            assigned.place.error(reason, "make it with `new loadshape.NAME`")
         })?;
         self.followers.push(Follower { of, shape: Some(shape), rule });
         Ok(())

@@ -8,14 +8,14 @@
 //! Rows are read, solved and written in chunks: memory does not grow with their number.
 
 mod injections;
-mod output;
-mod profile;
-mod progress;
-mod rows_file;
+pub(in crate::study) mod output;
+pub(in crate::study) mod profile;
+pub(in crate::study) mod progress;
+pub(in crate::study) mod rows_file;
 mod solve;
 mod states;
-mod statistics;
-mod targets;
+pub(in crate::study) mod statistics;
+pub(in crate::study) mod targets;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,9 +37,9 @@ use states::States;
 use targets::{Names, Target};
 
 /// Voltages of one chunk, in numbers of 8 octets.
-const CHUNK_NUMBERS: usize = 8 << 20;
+pub(super) const CHUNK_NUMBERS: usize = 8 << 20;
 /// Most rows of a chunk.
-const MOST_ROWS: usize = 4096;
+pub(super) const MOST_ROWS: usize = 4096;
 /// Chunks that wait to be written.
 const WAITING: usize = 1;
 
@@ -60,32 +60,44 @@ pub(super) struct SeriesArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["breakers", "enforce_q_limits", "result"])]
     pub(super) profiles: Option<PathBuf>,
     /// Results of every step, separated by commas, without it vm_pu,va_degree; with those of buses and of branches each kind has its own file.
-    #[arg(long, value_enum, value_delimiter = ',', requires = "profiles", value_name = "LIST")]
-    columns: Vec<Quantity>,
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    pub(super) columns: Vec<Quantity>,
     /// Only least, mean, largest and percentiles over the steps, per bus and branch.
-    #[arg(long, requires = "profiles", conflicts_with_all = ["violations", "columns"])]
-    statistics: bool,
+    #[arg(long, conflicts_with_all = ["violations", "columns"])]
+    pub(super) statistics: bool,
     /// Only what is beyond its limits, and steps that are not solved.
-    #[arg(long, requires = "profiles", conflicts_with = "columns")]
-    violations: bool,
+    #[arg(long, conflicts_with = "columns")]
+    pub(super) violations: bool,
     /// Threads that solve; results do not depend on it.
     #[arg(long, default_value_t = 1, value_parser = crate::bench::threads)]
-    threads: usize,
+    pub(super) threads: usize,
+}
+
+impl SeriesArgs {
+    /// Refuses what is for many steps where there is one.
+    pub(super) fn check_single(&self) -> anyhow::Result<()> {
+        let of_many = !self.columns.is_empty() || self.statistics || self.violations;
+        anyhow::ensure!(
+            !of_many,
+            "--columns, --statistics and --violations are for many steps (give --profiles)"
+        );
+        Ok(())
+    }
 }
 
 /// What became of the steps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Tally {
-    steps: usize,
-    unsolved: usize,
-    violations: usize,
-    cancelled: bool,
+pub(super) struct Tally {
+    pub(super) steps: usize,
+    pub(super) unsolved: usize,
+    pub(super) violations: usize,
+    pub(super) cancelled: bool,
 }
 
 /// Net injections of every row of a profile that moves no switch and no tap: active and reactive power by row and bus of
 /// the grid.
 pub(crate) fn injections(network: &StudyNetwork, profiles: &Path) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
-    let mut profile = Profile::open(profiles, &Names::new(network))?;
+    let mut profile = open(profiles, network)?;
     if profile.targets.iter().any(Target::switches) {
         anyhow::bail!("{}: switches or taps move (leave these columns out)", files::shown(profiles));
     }
@@ -104,6 +116,11 @@ pub(crate) fn injections(network: &StudyNetwork, profiles: &Path) -> anyhow::Res
             injections.write(chunk.figures(row), &mut p_pu[at..], &mut q_pu[at..]);
         }
     }
+}
+
+fn open(profiles: &Path, network: &StudyNetwork) -> anyhow::Result<Profile<Target>> {
+    let names = Names::new(network);
+    Profile::open(profiles, |name| names.target(name))
 }
 
 /// Solves the steps of `profiles` on `network`.
@@ -131,22 +148,28 @@ pub(super) fn run(
         anyhow::bail!("results of buses and of branches need a file each (give one with --output)");
     }
     interrupt::watch();
-    let mut profile = Profile::open(profiles, &Names::new(network))?;
+    let mut profile = open(profiles, network)?;
     let sink = Output::create(network, &profile.label, &wanted, place)?;
     let tally = stream(args.threads, (network, &mut profile), (options, output.quiet), sink)?;
     tell(tally, output);
-    Ok(ExitCode::from(match tally {
-        Tally { cancelled: true, .. } => 1,
-        Tally { unsolved, .. } if unsolved > 0 => NOT_SOLVED,
-        Tally { violations, .. } if violations > 0 => LIMITS_VIOLATED,
-        Tally { .. } => 0,
-    }))
+    Ok(tally.exit_code())
+}
+
+impl Tally {
+    pub(super) fn exit_code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self { cancelled: true, .. } => 1,
+            Self { unsolved, .. } if unsolved > 0 => NOT_SOLVED,
+            Self { violations, .. } if violations > 0 => LIMITS_VIOLATED,
+            Self { .. } => 0,
+        })
+    }
 }
 
 /// Reads and solves on this thread and those of the pool, writes on another.
 fn stream(
     threads: usize,
-    (network, profile): (&StudyNetwork, &mut Profile),
+    (network, profile): (&StudyNetwork, &mut Profile<Target>),
     (options, quiet): (Options, bool),
     mut sink: Output,
 ) -> anyhow::Result<Tally> {
@@ -157,41 +180,54 @@ fn stream(
     let mut memories: Vec<Memory> = (0..threads).map(|_| Memory::default()).collect();
     let mut progress = Progress::new(quiet);
     let mut tally = Tally::default();
-    let (send, receive) = mpsc::sync_channel::<Solutions>(WAITING);
+    let mut next = || -> anyhow::Result<Option<Solutions>> {
+        tally.cancelled = interrupt::cancelled();
+        let chunk = profile.next(if tally.cancelled { 0 } else { most_rows })?;
+        if chunk.rows == 0 {
+            return Ok(None);
+        }
+        let solutions = solve::solve(&mut states, chunk, buses, &mut memories)?;
+        tally.steps += solutions.rows;
+        tally.unsolved += solutions.solved.iter().filter(|solved| !**solved).count();
+        progress.tell(tally.steps, profile.share());
+        Ok(Some(solutions))
+    };
+    let violations = pipe(&mut next, move |solutions| {
+        solutions.into_iter().try_for_each(|solutions| sink.take(&solutions))?;
+        let violations = sink.violations;
+        sink.finish().map(|()| violations)
+    });
+    progress.end();
+    tally.violations = violations?;
+    Ok(tally)
+}
+
+/// Makes parts of a result on this thread and writes them on another, until there are no more.
+pub(super) fn pipe<S: Send, R: Send>(
+    next: &mut dyn FnMut() -> anyhow::Result<Option<S>>,
+    write: impl FnOnce(mpsc::Receiver<S>) -> anyhow::Result<R> + Send,
+) -> anyhow::Result<R> {
+    let (send, receive) = mpsc::sync_channel::<S>(WAITING);
     std::thread::scope(|scope| {
-        let writer = scope.spawn(move || {
-            receive.into_iter().try_for_each(|solutions| sink.take(&solutions))?;
-            let violations = sink.violations;
-            sink.finish().map(|()| violations)
-        });
-        let mut solve_all = || -> anyhow::Result<()> {
-            loop {
-                tally.cancelled = interrupt::cancelled();
-                let chunk = profile.next(if tally.cancelled { 0 } else { most_rows })?;
-                if chunk.rows == 0 {
-                    return Ok(());
-                }
-                let solutions = solve::solve(&mut states, chunk, buses, &mut memories)?;
-                tally.steps += solutions.rows;
-                tally.unsolved += solutions.solved.iter().filter(|solved| !**solved).count();
-                progress.tell(tally.steps, profile.share());
+        let writer = scope.spawn(move || write(receive));
+        let mut make_all = || -> anyhow::Result<()> {
+            while let Some(part) = next()? {
                 // A writer that is gone has the reason.
-                if send.send(solutions).is_err() {
-                    return Ok(());
+                if send.send(part).is_err() {
+                    break;
                 }
             }
+            Ok(())
         };
-        let solved = solve_all();
+        let made = make_all();
         drop(send);
-        progress.end();
-        let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        tally.violations = written?;
-        solved.map(|()| tally)
+        let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        made.map(|()| written)
     })
 }
 
 /// File and form of the results.
-fn place(output: &OutputArgs) -> anyhow::Result<Place<'_>> {
+pub(super) fn place(output: &OutputArgs) -> anyhow::Result<Place<'_>> {
     let path = output.output.as_deref().filter(|path| *path != Path::new("-"));
     let by_ending =
         path.and_then(Path::extension).is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
@@ -199,7 +235,7 @@ fn place(output: &OutputArgs) -> anyhow::Result<Place<'_>> {
         Format::Table => by_ending,
         Format::Parquet => true,
         Format::Csv => false,
-        Format::Json => anyhow::bail!("results of --profiles are csv or parquet, not json"),
+        Format::Json => anyhow::bail!("results of many steps are csv or parquet, not json"),
     };
     if parquet && path.is_none() {
         anyhow::bail!("parquet is not written to standard output (give a file with --output)");
@@ -207,7 +243,7 @@ fn place(output: &OutputArgs) -> anyhow::Result<Place<'_>> {
     Ok(Place { path, parquet })
 }
 
-fn tell(tally: Tally, output: &OutputArgs) {
+pub(super) fn tell(tally: Tally, output: &OutputArgs) {
     let Tally { steps, unsolved, violations, cancelled } = tally;
     if cancelled {
         say(&format!("cancelled after {steps} steps, which are in the results"));

@@ -16,15 +16,15 @@ use crate::study::path_of_kind;
 use crate::study::powerflow::LIMIT_TOLERANCE;
 
 /// Finest bins of voltages in p.u. and of loadings in percent.
-const VM_BIN_PU: f64 = 1e-4;
-const LOADING_BIN_PERCENT: f64 = 0.1;
+pub(in crate::study) const VM_BIN_PU: f64 = 1e-4;
+pub(in crate::study) const LOADING_BIN_PERCENT: f64 = 0.1;
 /// Bins of quantities without percentiles.
 const NO_BIN: f64 = 1e30;
 
 /// A result by step and element.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
-pub(super) enum Quantity {
+pub(in crate::study) enum Quantity {
     /// Voltage magnitude of a bus.
     VmPu,
     /// Voltage angle of a bus.
@@ -54,7 +54,7 @@ impl Quantity {
         matches!(self, Self::VmPu | Self::VaDegree | Self::PMw | Self::QMvar)
     }
 
-    fn name(self) -> String {
+    pub(in crate::study) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
@@ -69,9 +69,9 @@ pub(super) enum Wanted {
 
 /// Where it is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
-    pub(super) path: Option<&'a Path>,
-    pub(super) parquet: bool,
+pub(in crate::study) struct Place<'a> {
+    pub(in crate::study) path: Option<&'a Path>,
+    pub(in crate::study) parquet: bool,
 }
 
 /// Takes solutions in the order of the profile.
@@ -169,7 +169,7 @@ impl Output {
 }
 
 /// Name and value of a figure of a summary.
-type Figure = (&'static str, fn(&Summary) -> f64);
+pub(in crate::study) type Figure = (&'static str, fn(&Summary) -> f64);
 
 fn least(summary: &Summary) -> f64 {
     summary.least
@@ -177,7 +177,7 @@ fn least(summary: &Summary) -> f64 {
 fn largest(summary: &Summary) -> f64 {
     summary.largest
 }
-const VM_FIGURES: [Figure; 6] = [
+pub(in crate::study) const VM_FIGURES: [Figure; 6] = [
     ("min", least),
     ("mean", Summary::mean),
     ("max", largest),
@@ -185,7 +185,7 @@ const VM_FIGURES: [Figure; 6] = [
     ("p50", |summary| summary.percentile(0.5)),
     ("p95", |summary| summary.percentile(0.95)),
 ];
-const LOADING_FIGURES: [Figure; 4] = [
+pub(in crate::study) const LOADING_FIGURES: [Figure; 4] = [
     ("mean", Summary::mean),
     ("max", largest),
     ("p50", |summary| summary.percentile(0.5)),
@@ -193,12 +193,24 @@ const LOADING_FIGURES: [Figure; 4] = [
 ];
 const PLAIN_FIGURES: [Figure; 3] = [("min", least), ("mean", Summary::mean), ("max", largest)];
 
-fn figures<'a>(summaries: impl Iterator<Item = &'a Summary> + Clone, which: &[Figure]) -> Vec<Vec<f64>> {
+pub(in crate::study) fn figures<'a>(
+    summaries: impl Iterator<Item = &'a Summary> + Clone,
+    which: &[Figure],
+) -> Vec<Vec<f64>> {
     which.iter().map(|(_, figure)| summaries.clone().map(figure).collect()).collect()
 }
 
-fn count(summary: &Summary) -> i64 {
+pub(in crate::study) fn count(summary: &Summary) -> i64 {
     i64::try_from(summary.count).unwrap_or(i64::MAX)
+}
+
+/// Name and kind of the column with the names of steps.
+pub(in crate::study) fn label_column(label: &Labels) -> (String, Kind) {
+    let kind = match label {
+        Labels::Time(_) => Kind::Text,
+        Labels::Scenario(_) => Kind::Integer,
+    };
+    (label.name().to_owned(), kind)
 }
 
 fn writers(
@@ -207,11 +219,7 @@ fn writers(
     wanted: &Wanted,
     place: Place<'_>,
 ) -> anyhow::Result<Writers> {
-    let label_kind = match label {
-        Labels::Time(_) => Kind::Text,
-        Labels::Scenario(_) => Kind::Integer,
-    };
-    let label = (label.name().to_owned(), label_kind);
+    let label = label_column(label);
     let text = |name: &str| (name.to_owned(), Kind::Text);
     let number = |name: String| (name, Kind::Number);
     let create = |kind: Option<&str>, columns| {
@@ -439,14 +447,14 @@ impl Found {
 }
 
 /// Names of steps, one per row of results.
-enum LabelCells {
+pub(in crate::study) enum LabelCells {
     Time(Vec<ByteArray>),
     Scenario(Vec<i64>),
 }
 
 impl LabelCells {
     /// Each name `times` times.
-    fn of(labels: &Labels, times: usize) -> Self {
+    pub(in crate::study) fn of(labels: &Labels, times: usize) -> Self {
         match labels {
             Labels::Time(labels) => {
                 let repeated = labels.iter().map(|label| ByteArray::from(label.as_str()));
@@ -458,7 +466,7 @@ impl LabelCells {
         }
     }
 
-    fn chosen(labels: &Labels, rows: &[usize]) -> Self {
+    pub(in crate::study) fn chosen(labels: &Labels, rows: &[usize]) -> Self {
         match labels {
             Labels::Time(labels) => {
                 Self::Time(rows.iter().map(|&row| ByteArray::from(labels[row].as_str())).collect())
@@ -467,7 +475,7 @@ impl LabelCells {
         }
     }
 
-    fn cells(&self) -> Cells<'_> {
+    pub(in crate::study) fn cells(&self) -> Cells<'_> {
         match self {
             Self::Time(labels) => Cells::Text(labels),
             Self::Scenario(labels) => Cells::Integer(labels),

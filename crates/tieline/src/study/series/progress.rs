@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// A line that is written over.
-pub(super) struct Progress {
+pub(in crate::study) struct Progress {
     shown: bool,
     begin: Instant,
     last: Option<Instant>,
@@ -15,13 +15,13 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Silent unless standard error is a terminal.
-    pub(super) fn new(quiet: bool) -> Self {
+    pub(in crate::study) fn new(quiet: bool) -> Self {
         let shown = !quiet && std::io::stderr().is_terminal();
         Self { shown, begin: Instant::now(), last: None }
     }
 
     /// Tells the steps done and the share of all work that they are.
-    pub(super) fn tell(&mut self, steps: usize, share: f64) {
+    pub(in crate::study) fn tell(&mut self, steps: usize, share: f64) {
         if !self.shown || self.last.is_some_and(|last| last.elapsed() < INTERVAL) {
             return;
         }
@@ -32,7 +32,7 @@ impl Progress {
     }
 
     /// Makes room for what comes after.
-    pub(super) fn end(&self) {
+    pub(in crate::study) fn end(&self) {
         if self.last.is_some() {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }

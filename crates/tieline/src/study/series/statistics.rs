@@ -8,20 +8,20 @@ const MOST_BINS: usize = 1024;
 
 /// Figures of one quantity of one element.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Summary {
+pub(in crate::study) struct Summary {
     width: f64,
     /// Number of the first bin.
     first: i64,
     bins: Vec<u32>,
-    pub(super) count: u64,
+    pub(in crate::study) count: u64,
     sum: f64,
-    pub(super) least: f64,
-    pub(super) largest: f64,
+    pub(in crate::study) least: f64,
+    pub(in crate::study) largest: f64,
 }
 
 impl Summary {
     /// Without figures; `width` is that of the finest bins.
-    pub(super) const fn new(width: f64) -> Self {
+    pub(in crate::study) const fn new(width: f64) -> Self {
         Self {
             width,
             first: 0,
@@ -34,7 +34,7 @@ impl Summary {
     }
 
     /// Takes a figure in; what is not finite is no figure.
-    pub(super) fn add(&mut self, value: f64) {
+    pub(in crate::study) fn add(&mut self, value: f64) {
         if !value.is_finite() {
             return;
         }
@@ -64,12 +64,12 @@ impl Summary {
     }
 
     /// The mean, NaN without figures.
-    pub(super) fn mean(&self) -> f64 {
+    pub(in crate::study) fn mean(&self) -> f64 {
         self.sum / self.count as f64
     }
 
     /// The figure that a share of all figures does not exceed, NaN without figures.
-    pub(super) fn percentile(&self, share: f64) -> f64 {
+    pub(in crate::study) fn percentile(&self, share: f64) -> f64 {
         let rank = (share * self.count as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
         for (bin, &count) in (self.first..).zip(&self.bins) {

@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 
+use super::profile::Column;
 use crate::study::network::StudyNetwork;
 
 /// What a column of a profile sets. Buses, generators and branches are rows of the case.
@@ -46,9 +47,10 @@ impl Target {
             | Self::GeneratorFactor(_) => false,
         }
     }
+}
 
-    /// Why a figure cannot stand in such a column, if it cannot.
-    pub(super) fn fault(&self, value: f64) -> Option<&'static str> {
+impl Column for Target {
+    fn fault(&self, value: f64) -> Option<&'static str> {
         match self {
             Self::InService(_) if value != 0.0 && value != 1.0 => Some("neither 0 nor 1"),
             Self::TapRatio(_) if value <= 0.0 => Some("not above 0"),
@@ -67,9 +69,9 @@ impl Target {
 
 /// Reason and hint of a name that sets nothing.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct NameFault {
-    pub(super) reason: String,
-    pub(super) hint: &'static str,
+pub(in crate::study) struct NameFault {
+    pub(in crate::study) reason: String,
+    pub(in crate::study) hint: &'static str,
 }
 
 const FORMS: &str = "columns are load:BUS:p_mw, load:BUS:q_mvar, load:BUS:factor, load:*:factor, zone:N:factor, \

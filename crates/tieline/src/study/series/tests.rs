@@ -23,7 +23,7 @@ fn profile(text: &str) -> (tempfile::TempDir, PathBuf) {
 /// All rows at once.
 fn solve_all(network: &StudyNetwork, text: &str, threads: usize) -> anyhow::Result<Solutions> {
     let (_folder, path) = profile(text);
-    let mut profile = Profile::open(&path, &Names::new(network))?;
+    let mut profile = open(&path, network)?;
     let targets = profile.targets.clone();
     let mut states = States::new(network, &targets, Options::default());
     let mut memories: Vec<Memory> = (0..threads).map(|_| Memory::default()).collect();

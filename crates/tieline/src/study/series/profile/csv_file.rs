@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::{Chunk, Labels};
+use super::{Chunk, Column, Labels};
 use crate::files;
-use crate::study::series::targets::Target;
 
 /// A CSV file that is being read, row by row.
 pub(super) struct CsvProfile {
@@ -36,7 +35,12 @@ impl CsvProfile {
     }
 
     /// Up to `most` further rows.
-    pub(super) fn read(&mut self, targets: &[Target], most: usize, chunk: &mut Chunk) -> anyhow::Result<()> {
+    pub(super) fn read(
+        &mut self,
+        targets: &[impl Column],
+        most: usize,
+        chunk: &mut Chunk,
+    ) -> anyhow::Result<()> {
         while chunk.rows < most {
             let more = self.reader.read_record(&mut self.record);
             let line = self.record.position().map_or(0, csv::Position::line);
@@ -56,7 +60,7 @@ impl CsvProfile {
         Ok(())
     }
 
-    fn row(&self, targets: &[Target], chunk: &mut Chunk) -> Result<(), String> {
+    fn row(&self, targets: &[impl Column], chunk: &mut Chunk) -> Result<(), String> {
         let label = self.record.get(0).unwrap_or_default();
         match &mut chunk.labels {
             Labels::Time(labels) => labels.push(label.to_owned()),

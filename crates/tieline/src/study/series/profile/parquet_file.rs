@@ -9,9 +9,8 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use timebase::Utc;
 
-use super::{Chunk, Labels};
+use super::{Chunk, Column, Labels};
 use crate::files;
-use crate::study::series::targets::Target;
 
 /// Most memory for the figures of one row group.
 const MOST_GROUP_BYTES: usize = 1 << 30;
@@ -76,7 +75,12 @@ impl ParquetProfile {
     }
 
     /// Up to `most` further rows.
-    pub(super) fn read(&mut self, targets: &[Target], most: usize, chunk: &mut Chunk) -> anyhow::Result<()> {
+    pub(super) fn read(
+        &mut self,
+        targets: &[impl Column],
+        most: usize,
+        chunk: &mut Chunk,
+    ) -> anyhow::Result<()> {
         while chunk.rows < most {
             if self.next_row == self.group_rows && !self.load(targets)? {
                 break;
@@ -97,7 +101,7 @@ impl ParquetProfile {
     }
 
     /// Reads the next row group; false at the end.
-    fn load(&mut self, targets: &[Target]) -> anyhow::Result<bool> {
+    fn load(&mut self, targets: &[impl Column]) -> anyhow::Result<bool> {
         if self.next_group == self.reader.num_row_groups() {
             return Ok(false);
         }
