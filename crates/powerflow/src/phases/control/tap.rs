@@ -48,7 +48,8 @@ impl Tap {
         if let Some(reverse) = self.backward(settings) {
             if reverse.to_neutral {
                 self.wanted_pu = ((1.0 - tap.tap_pu) / tap.step_pu).round_ties_even() * tap.step_pu;
-                self.ask(at, (settings, &tap, actual), queue);
+                // This does not wait.
+                self.ask(at, (&tap, 0.0), queue);
                 return;
             }
             (target, band) = (reverse.target_v, reverse.band_v);
@@ -56,7 +57,9 @@ impl Tap {
         let too_high = settings.limit_v.filter(|limit| measured.local_v > *limit);
         if (target - actual).abs() <= band / 2.0 && too_high.is_none() {
             self.wanted_pu = 0.0;
-            self.ask(at, (settings, &tap, actual), queue);
+            if let Some(ticket) = self.ticket.take() {
+                queue.take_back(ticket);
+            }
             return;
         }
         let boost_v = too_high.map_or(target - actual, |limit| limit - measured.local_v);
@@ -67,28 +70,18 @@ impl Tap {
         if settings.tap_end != settings.end || looks_back {
             self.wanted_pu = -self.wanted_pu;
         }
-        self.ask(at, (settings, &tap, actual), queue);
+        self.ask(at, (&tap, delay_s(settings, actual)), queue);
     }
 
-    /// Asks for the move that is wanted, or takes back what was asked for.
-    fn ask(
-        &mut self,
-        at: usize,
-        (settings, tap, actual): (&TapChangerControl, &Winding, f64),
-        queue: &mut Queue,
-    ) {
-        if self.wanted_pu == 0.0
-            && let Some(ticket) = self.ticket.take()
-        {
-            queue.take_back(ticket);
-        }
+    /// Asks for the move that is wanted, if the tap can make it.
+    fn ask(&mut self, at: usize, (tap, delay_s): (&Winding, f64), queue: &mut Queue) {
         let possible = if self.wanted_pu > 0.0 {
             tap.tap_pu < tap.max_tap_pu
         } else {
             self.wanted_pu < 0.0 && tap.tap_pu > tap.min_tap_pu
         };
         if possible && self.ticket.is_none() {
-            self.ticket = Some(queue.push(delay_s(settings, actual), Action::Tap(at)));
+            self.ticket = Some(queue.push(delay_s, Action::Tap(at)));
         }
     }
 
