@@ -1,7 +1,7 @@
 //! The structure of one estimate: which unknowns and rows there are, where each derivative lies in the augmented
 //! matrix, and in which order it is eliminated. It depends on topology and kinds of measurements, not on values.
 
-use sparse::{Csc, Lu, PatternBuilder, minimum_degree};
+use sparse::{Csc, Lu, PatternBuilder, fill_reducing};
 
 use crate::End;
 use crate::observability::{Half, Row};
@@ -197,7 +197,7 @@ fn augmented(
     (matrix, entries, alpha.into_iter().map(|e| slots[e]).collect())
 }
 
-/// Minimum degree on the unknowns alone. A measurement goes just before its first unknown, where its pivot α is at
+/// A fill-reducing order of the unknowns alone. A measurement goes just before its first unknown, where its pivot α is at
 /// hand; a constraint just after, where elimination has filled its empty diagonal.
 fn elimination_order(measured: usize, unknowns: usize, grad_ptr: &[usize], columns: &[usize]) -> Vec<usize> {
     let mut builder = PatternBuilder::new(unknowns, unknowns);
@@ -209,7 +209,7 @@ fn elimination_order(measured: usize, unknowns: usize, grad_ptr: &[usize], colum
             }
         }
     }
-    let order = minimum_degree(&builder.build().0);
+    let order = fill_reducing(&builder.build().0);
     let mut position = vec![0; unknowns];
     for (k, &column) in order.iter().enumerate() {
         position[column] = k;

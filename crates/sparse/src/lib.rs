@@ -4,7 +4,8 @@
 //!
 //! 1. **Pattern** - [`PatternBuilder`] collects positions once and returns a [`Csc`] plus a slot for every pushed
 //!    entry; later assembly writes `values[slot] += x` and never searches.
-//! 2. **Order** - [`minimum_degree`] (approximate minimum degree) reduces fill, once per pattern.
+//! 2. **Order** - [`fill_reducing`] keeps the fill low, once per pattern: approximate minimum degree, or nested dissection
+//!    on large meshes.
 //! 3. **Numbers** - [`Lu::factor`] pivots (Gilbert-Peierls, diagonal preferred) and records the pattern of the
 //!    factors; [`Lu::update`] runs through that pattern without pivot search as long as growth and residual allow,
 //!    and pivots anew when they do not.
@@ -31,4 +32,4 @@ mod tests;
 pub use inverse::InverseDiagonal;
 pub use lu::{Lu, LuError, Path, Singular};
 pub use matrix::{Csc, PatternBuilder};
-pub use order::minimum_degree;
+pub use order::{Fill, fill, fill_reducing, minimum_degree, nested_dissection};

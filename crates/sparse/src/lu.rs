@@ -16,7 +16,7 @@
 use std::fmt;
 
 use crate::matrix::Csc;
-use crate::order::{is_permutation, minimum_degree};
+use crate::order::{fill_reducing, is_permutation};
 
 /// The diagonal is taken as pivot when it is at least this share of the largest candidate.
 const DIAGONAL_PREFERENCE: f64 = 1e-3;
@@ -116,9 +116,9 @@ struct Search {
 }
 
 impl Lu {
-    /// Work space for one pattern, with a minimum-degree order of its columns.
+    /// Work space for one pattern, with a fill-reducing order of its columns.
     pub fn new(matrix: &Csc) -> Self {
-        Self::with_order(minimum_degree(matrix))
+        Self::with_order(fill_reducing(matrix))
     }
 
     /// Work space for a given order of elimination: the column `order[k]` is eliminated as the `k`-th.

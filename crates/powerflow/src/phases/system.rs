@@ -58,7 +58,7 @@ impl System {
                 pattern.push(branch.from as usize, branch.to as usize);
             }
         }
-        let node_of: Vec<u32> = pattern.minimum_degree().into_iter().map(narrow).collect();
+        let node_of: Vec<u32> = pattern.fill_reducing().into_iter().map(narrow).collect();
         let mut row_of = vec![0; n];
         for (row, &node) in (0_u32..).zip(&node_of) {
             row_of[node as usize] = row;

@@ -1,7 +1,7 @@
 //! Symbolic phase for a structurally symmetric matrix of small blocks.
 //!
-//! Nodes are eliminated in a fill-reducing order (approximate minimum degree on the graph of the nodes, so a system of
-//! 2n equations costs the ordering of n). Row `i` of the factors holds the columns of
+//! Nodes are eliminated in a fill-reducing order ([`crate::fill_reducing`] on the graph of the nodes, so a system of 2n
+//! equations costs the ordering of n). Row `i` of the factors holds the columns of
 //!
 //! ```text
 //! U(k) = adj(k) ∪ ⋃ { U(c) \ {k} : c is a child of k }        columns > k; parent(k) = min U(k)
@@ -11,7 +11,7 @@
 //! (elimination tree; Liu, "The role of elimination trees in sparse factorization", SIAM J. Matrix Anal. Appl. 11(1),
 //! 1990). The pattern holds for any values: an outage or another type of bus changes numbers, never positions.
 
-use crate::order::minimum_degree_of;
+use crate::order::{fill_reducing_of, sorted_once};
 
 /// Where the blocks of a matrix and of its factors stand, by rows, in the order of elimination.
 ///
@@ -35,7 +35,7 @@ impl BlockPattern {
     /// When an edge names a node that is not below `n`, or the fill exceeds `u32::MAX` blocks.
     pub fn new(n: usize, edges: &[[u32; 2]]) -> Self {
         let (ptr, adjacent) = adjacency(n, edges);
-        let order = minimum_degree_of(&ptr, &adjacent);
+        let order = fill_reducing_of(&ptr, &adjacent);
         Self::with_order(order, &ptr, &adjacent)
     }
 
@@ -136,24 +136,7 @@ fn adjacency(n: usize, edges: &[[u32; 2]]) -> (Vec<usize>, Vec<u32>) {
             next[from as usize] += 1;
         }
     }
-    let mut kept = 0;
-    let mut start = 0;
-    for i in 0..n {
-        let end = ptr[i + 1];
-        list[start..end].sort_unstable();
-        ptr[i] = kept;
-        for at in start..end {
-            let node = list[at];
-            if kept == ptr[i] || list[kept - 1] != node {
-                list[kept] = node;
-                kept += 1;
-            }
-        }
-        start = end;
-    }
-    ptr[n] = kept;
-    list.truncate(kept);
-    (ptr, list)
+    sorted_once(ptr, list)
 }
 
 /// Columns right of the diagonal for every row, ascending.

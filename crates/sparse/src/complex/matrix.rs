@@ -2,7 +2,7 @@
 
 use super::number::Complex;
 use crate::matrix::{Csc, PatternBuilder};
-use crate::order::minimum_degree;
+use crate::order::fill_reducing;
 
 /// Collects the positions of a symmetric matrix; `(i, j)` and `(j, i)` are one.
 #[derive(Clone, Debug)]
@@ -39,13 +39,13 @@ impl SymmetricPattern {
     }
 
     /// Order of elimination that keeps the fill low: entry `k` is the row that is eliminated as the `k`-th.
-    pub fn minimum_degree(&self) -> Vec<usize> {
+    pub fn fill_reducing(&self) -> Vec<usize> {
         let mut builder = PatternBuilder::new(self.size, self.size);
         for &(row, col) in &self.entries {
             builder.push(row, col);
             builder.push(col, row);
         }
-        minimum_degree(&builder.build().0)
+        fill_reducing(&builder.build().0)
     }
 
     /// The matrix, all values zero, and for every pushed entry its slot in [`SymmetricMatrix::values_mut`].

@@ -3,7 +3,7 @@
 //! The nodal admittance matrix of a reciprocal network is symmetric (`Y = Yᵀ`, not Hermitian), with phase-shifting
 //! transformer connections too, because those only connect windings. So one triangle is kept and factorised:
 //!
-//! 1. [`SymmetricPattern`] collects positions; [`SymmetricPattern::minimum_degree`] orders them.
+//! 1. [`SymmetricPattern`] collects positions; [`SymmetricPattern::fill_reducing`] orders them.
 //! 2. [`SymmetricMatrix`] holds the values, [`Ldl::new`] finds the pattern of the factor once.
 //! 3. [`Ldl::factor`] computes numbers on that pattern, [`Ldl::solve`] solves in place. Neither allocates.
 //!

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::LdlError;
 use crate::matrix::Csc;
-use crate::order::{is_permutation, minimum_degree};
+use crate::order::{fill_reducing, is_permutation};
 
 /// Marks a root of the elimination tree and a row that was not met.
 const NONE: usize = usize::MAX;
@@ -44,14 +44,14 @@ pub struct LdlPattern {
 }
 
 impl LdlPattern {
-    /// Analyses a pattern on the order of approximate minimum degree.
+    /// Analyses a pattern on the order of [`fill_reducing`](crate::fill_reducing).
     ///
     /// Near O(nonzeros of `L`) in practice; allocates. Values are not read.
     ///
     /// # Errors
     /// [`LdlError::Pattern`] when the matrix is not square.
     pub fn analyse(matrix: &Csc) -> Result<Self, LdlError> {
-        Self::with_order(matrix, minimum_degree(matrix))
+        Self::with_order(matrix, fill_reducing(matrix))
     }
 
     /// Analyses a pattern on a given order.
