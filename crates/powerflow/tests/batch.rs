@@ -40,7 +40,7 @@ fn options() -> Options {
     Options { tolerance_pu: 1e-9, start: Start::FromGrid, ..Options::default() }
 }
 
-/// Voltages and outcomes of `count` scenarios, in blocks of `block`.
+/// Voltages and outcomes of `count` scenarios, `block` a call.
 fn in_lanes(
     grid: &Grid,
     source: &dyn Scenarios,
@@ -49,17 +49,14 @@ fn in_lanes(
 ) -> Vec<(Outcome, Vec<[f64; 2]>)> {
     let batch = Batch::new(grid.clone(), options()).unwrap();
     let mut worker = batch.worker();
-    let mut results = Vec::new();
-    let mut first = 0;
-    while first < count {
-        let range = first..count.min(first + block.min(batch.block()));
-        first = range.end;
-        batch.solve(&mut worker, range, source, &mut |solved| {
-            assert_eq!(solved.scenario, results.len());
-            results.push((solved.outcome, solved.voltages_pu.to_vec()));
+    let mut results = vec![None; count];
+    for first in (0..count).step_by(block) {
+        batch.solve(&mut worker, first..count.min(first + block), source, &mut |solved| {
+            let result = (solved.outcome, solved.voltages_pu.to_vec());
+            assert!(results[solved.scenario].replace(result).is_none(), "{} came twice", solved.scenario);
         });
     }
-    results
+    results.into_iter().map(Option::unwrap).collect()
 }
 
 fn assert_same(got: &[[f64; 2]], want: &Solution, what: &str) {
@@ -150,6 +147,73 @@ fn a_scenario_is_the_same_to_the_bit_in_any_block() {
         let together = in_lanes(&grid, &source, 19, 8);
         assert!(together == in_lanes(&grid, &source, 19, 1));
         assert!(together == in_lanes(&grid, &source, 19, 3));
+        assert!(together == in_lanes(&grid, &source, 19, 19));
+    }
+}
+
+/// Loads grow with the number of the scenario, up to where the factors of the base solution do not serve.
+struct Growing<'a>(&'a Grid);
+
+impl Growing<'_> {
+    fn factor(scenario: usize) -> f64 {
+        1.0 + 0.045 * (scenario % 17) as f64
+    }
+}
+
+impl Scenarios for Growing<'_> {
+    fn write(&self, scenario: usize, p_pu: &mut [f64], q_pu: &mut [f64]) {
+        for (at, bus) in self.0.buses.iter().enumerate().filter(|(_, bus)| bus.kind == BusKind::Pq) {
+            p_pu[at] = bus.p_pu * Self::factor(scenario);
+            q_pu[at] = bus.q_pu * Self::factor(scenario);
+        }
+    }
+}
+
+#[test]
+fn what_needs_factors_of_its_own_is_put_aside_and_comes_back() {
+    let grid = read("case57.txt").grid;
+    let source = Growing(&grid);
+    let results = in_lanes(&grid, &source, 51, 51);
+    let mut many = 0;
+    for (scenario, (outcome, voltages)) in results.iter().enumerate() {
+        let mut alone = grid.clone();
+        for bus in alone.buses.iter_mut().filter(|bus| bus.kind == BusKind::Pq) {
+            (bus.p_pu, bus.q_pu) =
+                (bus.p_pu * Growing::factor(scenario), bus.q_pu * Growing::factor(scenario));
+        }
+        let want = solve(&alone, &Options { tolerance_pu: 1e-11, ..options() });
+        let solved = matches!(outcome, Outcome::Converged { .. });
+        assert_eq!(solved, want.converged(), "scenario {scenario}: {outcome:?}");
+        if solved {
+            assert_same(voltages, &want, &format!("scenario {scenario}"));
+        }
+        // The steps of the chord grow with the load; who took fewer, or more than the chord may, had other factors.
+        let [steps, before] = [scenario, scenario.saturating_sub(1)].map(|at| match results[at].0 {
+            Outcome::Converged { iterations, .. } => iterations,
+            _ => 0,
+        });
+        many += usize::from(steps > 25 || (scenario % 17 > 0 && steps < before));
+    }
+    assert!(many >= 6, "{many} scenarios had factors of their own");
+    assert!(results == in_lanes(&grid, &source, 51, 1));
+    assert!(results == in_lanes(&grid, &source, 51, 24));
+}
+
+/// Writes one bus and leaves the others as it finds them.
+struct OneBus<'a>(&'a Grid);
+
+impl Scenarios for OneBus<'_> {
+    fn write(&self, scenario: usize, p_pu: &mut [f64], _: &mut [f64]) {
+        let at = scenario % self.0.buses.len();
+        assert!(p_pu.iter().zip(&self.0.buses).all(|(p, bus)| *p == bus.p_pu), "not the base case");
+        p_pu[at] -= 0.01;
+    }
+}
+
+#[test]
+fn every_scenario_is_written_over_the_base_case() {
+    for grid in [read("case14.txt").grid, feeder(30)] {
+        assert_eq!(in_lanes(&grid, &OneBus(&grid), 40, 40).len(), 40);
     }
 }
 

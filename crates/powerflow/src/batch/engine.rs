@@ -43,10 +43,20 @@ pub(super) struct Block<'a> {
     pub(super) limits: Limits,
 }
 
+/// The Jacobian that a meshed island steps with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Factors {
+    /// That of the base solution.
+    Shared,
+    /// That of each lane.
+    Own,
+}
+
 /// An engine on a block, to be dispatched.
 pub(super) struct Run<'a> {
     engine: &'a Engine,
     block: Block<'a>,
+    factors: Factors,
     outcomes: &'a mut [Outcome; MAX_LANES],
 }
 
@@ -65,8 +75,13 @@ impl Engine {
         self.buses.len()
     }
 
-    pub(super) fn on<'a>(&'a self, block: Block<'a>, outcomes: &'a mut [Outcome; MAX_LANES]) -> Run<'a> {
-        Run { engine: self, block, outcomes }
+    pub(super) fn on<'a>(
+        &'a self,
+        block: Block<'a>,
+        factors: Factors,
+        outcomes: &'a mut [Outcome; MAX_LANES],
+    ) -> Run<'a> {
+        Run { engine: self, block, factors, outcomes }
     }
 }
 
@@ -131,7 +146,7 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Run { engine, mut block, outcomes } = self;
+        let Run { engine, mut block, factors, outcomes } = self;
         let progress = match &engine.kind {
             Kind::Radial(radial) => {
                 block.load::<S>(&engine.buses[1..]);
@@ -140,8 +155,13 @@ impl WithSimd for Run<'_> {
             Kind::Chord(chord) => {
                 block.load::<S>(&engine.buses);
                 let [s, v, r] = block.lanes.each_mut();
-                let chorded = chord.solve(simd, Lanes { s, v, r }, block.limits);
-                newton_where_open(simd, chord, &mut block, chorded)
+                let lanes = Lanes { s, v, r };
+                match factors {
+                    Factors::Shared => chord.solve(simd, lanes, block.limits),
+                    Factors::Own => {
+                        newton::solve(simd, (chord, block.count), (lanes, block.newton), block.limits)
+                    }
+                }
             }
             Kind::None => Progress::new(S::F64_LANES),
         };
@@ -161,30 +181,6 @@ impl WithSimd for Run<'_> {
             }
         }
     }
-}
-
-/// The lanes that the chord did not bring below the tolerance once more, with factors of their own.
-#[inline(always)]
-fn newton_where_open<S: Simd>(
-    simd: S,
-    chord: &Chord,
-    block: &mut Block<'_>,
-    mut progress: Progress,
-) -> Progress {
-    let mut open = [false; MAX_LANES];
-    for (open, &worst_pu) in open[..block.count].iter_mut().zip(&progress.worst_pu) {
-        *open = worst_pu > block.limits.tolerance_pu || worst_pu.is_nan();
-    }
-    if !open.contains(&true) {
-        return progress;
-    }
-    let [s, v, r] = block.lanes.each_mut();
-    let again = newton::solve(simd, (chord, open), (Lanes { s, v, r }, block.newton), block.limits);
-    for lane in (0..block.count).filter(|&lane| open[lane]) {
-        progress.worst_pu[lane] = again.worst_pu[lane];
-        progress.steps[lane] += again.steps[lane];
-    }
-    progress
 }
 
 impl Block<'_> {

@@ -2,7 +2,7 @@
 //! the same equations and steps, with the factors of the present voltages instead of those of the base solution.
 
 use sparse::block::{LaneBlock, LaneBlockLu, LanePair};
-use sparse::lanes::{LaneVec, MAX_LANES, Simd, registers, registers_mut, to_array};
+use sparse::lanes::{LaneVec, Simd, registers, registers_mut, splat_pair, to_array};
 
 use super::chord::{Chord, Fixed, Lanes, turned};
 use super::progress::{Limits, Progress};
@@ -18,12 +18,11 @@ pub(super) struct NewtonMemory {
     slot_of: Vec<u32>,
 }
 
-/// Steps the lanes that are `open` from the base solution until each meets the tolerance or stops falling; the others
-/// keep their voltages.
+/// Steps the first `count` lanes from the base solution until each meets the tolerance or stops falling.
 #[inline(always)]
 pub(super) fn solve<S: Simd>(
     simd: S,
-    (chord, open): (&Chord, [bool; MAX_LANES]),
+    (chord, count): (&Chord, usize),
     (lanes, memory): (Lanes<'_>, &mut NewtonMemory),
     limits: Limits,
 ) -> Progress {
@@ -33,13 +32,9 @@ pub(super) fn solve<S: Simd>(
     memory.slot_of.resize(pattern.nodes(), 0);
     let s = registers::<2, S>(lanes.s);
     let (v, r) = (registers_mut::<2, S>(lanes.v), registers_mut::<2, S>(lanes.r));
-    let mut progress = Progress::of(open);
-    let moving = progress.moving(simd);
+    let mut progress = Progress::new(count);
     for (v, &base) in v.iter_mut().zip(chord.base_voltages()) {
-        *v = [
-            simd.select_f64s(moving, simd.splat_f64s(base[0]), v[0]),
-            simd.select_f64s(moving, simd.splat_f64s(base[1]), v[1]),
-        ];
+        *v = splat_pair(simd, base);
     }
     let mut factors = LaneBlockLu::<S> {
         pattern,

@@ -31,11 +31,6 @@ impl Progress {
         Self { worst_pu: [f64::INFINITY; MAX_LANES], steps: [0; MAX_LANES], moving }
     }
 
-    /// Only the lanes that are `open` move.
-    pub(crate) fn of(open: [bool; MAX_LANES]) -> Self {
-        Self { worst_pu: [f64::INFINITY; MAX_LANES], steps: [0; MAX_LANES], moving: open }
-    }
-
     /// Takes over the present mismatches and says whether a lane needs another step.
     #[inline(always)]
     pub(crate) fn goes_on(&mut self, worst_pu: [f64; MAX_LANES], limits: Limits) -> bool {

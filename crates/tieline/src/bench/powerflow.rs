@@ -106,7 +106,7 @@ pub(super) fn solve_all(kept: &mut Kept<Worker>, batch: &Batch, scenarios: &Load
 /// Room for the scenarios of a batch.
 pub(super) fn room(batch: &Batch, scenarios: usize, threads: usize) -> Kept<Worker> {
     let buses = batch.base().voltages.vm_pu.len();
-    Kept::new((buses, batch.block()), scenarios, threads, || batch.worker())
+    Kept::new((buses, batch.chunk()), scenarios, threads, || batch.worker())
 }
 
 /// Options of all workloads: mismatch 1e-8 p.u., no reactive limits.

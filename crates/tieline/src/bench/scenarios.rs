@@ -61,4 +61,8 @@ impl Scenarios for LoadScenarios {
         p_pu.copy_from_slice(p);
         q_pu.copy_from_slice(q);
     }
+
+    fn writes_all(&self) -> bool {
+        true
+    }
 }

@@ -154,4 +154,8 @@ impl Scenarios for Rows<'_> {
     fn write(&self, scenario: usize, p_pu: &mut [f64], q_pu: &mut [f64]) {
         self.injections.write(self.chunk.figures(self.rows[scenario]), p_pu, q_pu);
     }
+
+    fn writes_all(&self) -> bool {
+        true
+    }
 }

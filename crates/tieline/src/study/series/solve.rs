@@ -93,7 +93,7 @@ fn jobs<'a>(
     let mut places: Vec<Option<Place<'_>>> = voltages.zip(solved).map(Some).collect();
     let mut jobs = Vec::new();
     for (state, rows) in groups {
-        let block = state.batch.as_ref().map_or(1, powerflow::batch::Batch::block);
+        let block = state.batch.as_ref().map_or(1, powerflow::batch::Batch::chunk);
         for rows in rows.chunks(block) {
             let places = rows.iter().filter_map(|&row| places[row].take()).collect();
             jobs.push(Job { state, rows: rows.to_vec(), places });
