@@ -19,10 +19,11 @@
 //! the implicit Z-bus method `V = Y⁻¹ conj(S/V)` of Chen and others, "Distribution system power flow analysis - a
 //! rigid approach", IEEE Trans. Power Delivery 6(3), 1991, and one factorisation serves all steps.
 
-use sparse::{Csc, Lu, LuError, PatternBuilder, minimum_degree};
+use sparse::block::Block;
 
-use crate::island::{Held, Island, Run};
-use crate::nodal::{Nodal, rectangular, worst};
+use crate::admittances::Admittances;
+use crate::island::{Held, Island, Linear, Run};
+use crate::nodal::worst;
 
 /// Whether the matrix follows the voltages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,14 +32,28 @@ pub(crate) enum Matrix {
     Constant,
 }
 
-/// Steps from the present voltages.
-pub(crate) fn run(island: &mut Island, nodal: &Nodal, kind: Matrix, (tolerance_pu, most): (f64, u32)) -> Run {
+/// Steps from the present voltages, on the blocks and the pattern of the island; with pivoting from there again when these
+/// did not arrive.
+pub(crate) fn run(island: &mut Island, kind: Matrix, limits: (f64, u32)) -> Run {
+    let start = [island.vm_pu.clone(), island.va_rad.clone()];
+    let first = run_on(island, kind, Linear::Blocks, limits);
+    if matches!(first, Run::Converged { .. }) {
+        return first;
+    }
+    island.vm_pu.copy_from_slice(&start[0]);
+    island.va_rad.copy_from_slice(&start[1]);
+    run_on(island, kind, Linear::Pivoting, limits)
+}
+
+fn run_on(island: &mut Island, kind: Matrix, linear: Linear, (tolerance_pu, most): (f64, u32)) -> Run {
     let set_pu = island.vm_pu.clone();
-    let mut v = rectangular(&island.vm_pu, &island.va_rad);
-    let mut system = System::new(nodal);
+    let polar = island.vm_pu.iter().zip(&island.va_rad);
+    let mut v: Vec<[f64; 2]> = polar.map(|(vm, va)| [vm * va.cos(), vm * va.sin()]).collect();
+    let mut system = System::new(island.admittances());
+    let mut current = vec![[0.0; 2]; v.len()];
     let mut steps = 0;
     loop {
-        let current = nodal.currents(&v);
+        currents(island.admittances(), &v, &mut current);
         let (bus, mismatch_pu) = take_over(island, (&v, &current), &set_pu);
         if mismatch_pu <= tolerance_pu {
             return Run::Converged { steps, mismatch_pu };
@@ -46,20 +61,34 @@ pub(crate) fn run(island: &mut Island, nodal: &Nodal, kind: Matrix, (tolerance_p
         if steps >= most || !mismatch_pu.is_finite() {
             return Run::Stopped { worst: bus, mismatch_pu, steps };
         }
-        if kind == Matrix::Newton || steps == 0 {
-            system.fill(island, nodal, (&v, &current), kind);
-            match system.lu.update(&system.jacobian) {
-                Ok(_) => {}
-                Err(LuError::Singular(singular)) => return Run::Singular { bus: singular.column / 2 },
-                Err(LuError::Shape { .. }) => return Run::Stopped { worst: bus, mismatch_pu, steps },
-            }
+        let kept = kind == Matrix::Constant && steps > 0;
+        if !kept {
+            system.fill(island, (&v, &current), kind);
+            island.write_blocks(&system.diagonal, &system.off);
         }
-        let mut step = right_side(island, (&v, &current), &set_pu);
-        system.lu.solve(&mut step);
-        for (v, step) in v.iter_mut().zip(step.chunks_exact(2)) {
-            *v = [v[0] + step[0], v[1] + step[1]];
+        right_side(island, (&v, &current), (&set_pu, &mut system.right));
+        match island.solve_blocks(linear, kept, &system.right) {
+            Ok(step) => {
+                for (v, step) in v.iter_mut().zip(step) {
+                    *v = [v[0] + step[0], v[1] + step[1]];
+                }
+            }
+            Err(bus) => return Run::Singular { bus },
         }
         steps += 1;
+    }
+}
+
+/// `I = Y V`
+fn currents(y: &Admittances, v: &[[f64; 2]], out: &mut [[f64; 2]]) {
+    let product = |[g, b]: [f64; 2], [e, f]: [f64; 2]| [g * e - b * f, g * f + b * e];
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = product(y.diagonal[i], v[i]);
+        let range = y.ptr[i] as usize..y.ptr[i + 1] as usize;
+        for (&y, &j) in y.y[range.clone()].iter().zip(&y.col[range]) {
+            let [re, im] = product(y, v[j as usize]);
+            *out = [out[0] + re, out[1] + im];
+        }
     }
 }
 
@@ -83,77 +112,57 @@ fn take_over(island: &mut Island, (v, current): (&[[f64; 2]], &[[f64; 2]]), set_
     if magnitude.1 > power.1 { magnitude } else { power }
 }
 
-fn right_side(island: &Island, (v, current): (&[[f64; 2]], &[[f64; 2]]), set_pu: &[f64]) -> Vec<f64> {
-    let mut out = Vec::with_capacity(2 * v.len());
+fn right_side(
+    island: &Island,
+    (v, current): (&[[f64; 2]], &[[f64; 2]]),
+    (set_pu, right): (&[f64], &mut [[f64; 2]]),
+) {
     for (i, ([e, f], [re, im])) in v.iter().zip(current).enumerate() {
         let (p, q) = (island.p_set_pu[i], island.q_set_pu[i]);
         let square = e * e + f * f;
-        out.extend(match island.held[i] {
+        right[i] = match island.held[i] {
             Held::VoltageAndAngle => [0.0, 0.0],
             Held::PowerAndVoltage => [p - (e * re + f * im), set_pu[i] * set_pu[i] - square],
             Held::Power => [(p * e + q * f) / square - re, (p * f - q * e) / square - im],
-        });
+        };
     }
-    out
 }
 
+/// Blocks `∂first/∂e, ∂first/∂f, ∂second/∂e, ∂second/∂f` by bus and by entry of the admittance matrix; right-hand side.
 struct System {
-    jacobian: Csc,
-    /// Slots per entry of the admittance matrix, row by row: `∂first/∂e, ∂first/∂f, ∂second/∂e, ∂second/∂f`.
-    slots: Vec<[usize; 4]>,
-    lu: Lu,
+    diagonal: Vec<Block>,
+    off: Vec<Block>,
+    right: Vec<[f64; 2]>,
 }
 
 impl System {
-    fn new(nodal: &Nodal) -> Self {
-        let n = nodal.len();
-        let mut builder = PatternBuilder::new(2 * n, 2 * n);
-        let mut pushed = Vec::new();
-        for i in 0..n {
-            for (j, _) in nodal.row(i) {
-                let (a, b, e, f) = (2 * i, 2 * i + 1, 2 * j, 2 * j + 1);
-                pushed.push([builder.push(a, e), builder.push(a, f), builder.push(b, e), builder.push(b, f)]);
-            }
-        }
-        let (jacobian, places) = builder.build();
-        let (pattern, _) = nodal.reduced(|_| true, |_| 1.0);
-        let order = minimum_degree(&pattern).into_iter().flat_map(|i| [2 * i, 2 * i + 1]).collect();
-        let slots = pushed.into_iter().map(|block| block.map(|at| places[at])).collect();
-        Self { jacobian, slots, lu: Lu::with_order(order) }
+    fn new(y: &Admittances) -> Self {
+        let n = y.diagonal.len();
+        Self { diagonal: vec![[0.0; 4]; n], off: vec![[0.0; 4]; y.y.len()], right: vec![[0.0; 2]; n] }
     }
 
-    fn fill(
-        &mut self,
-        island: &Island,
-        nodal: &Nodal,
-        (v, current): (&[[f64; 2]], &[[f64; 2]]),
-        kind: Matrix,
-    ) {
-        let out = self.jacobian.values_mut();
-        let mut slots = self.slots.iter();
-        for i in 0..nodal.len() {
-            let [e, f] = v[i];
-            for ((j, [g, b]), slots) in nodal.row(i).zip(&mut slots) {
-                let diagonal = i == j;
-                let mut block = match island.held[i] {
-                    Held::VoltageAndAngle => {
-                        [f64::from(u8::from(diagonal)), 0.0, 0.0, f64::from(u8::from(diagonal))]
-                    }
-                    Held::PowerAndVoltage => [e * g + f * b, f * g - e * b, 0.0, 0.0],
-                    Held::Power => [g, -b, b, g],
-                };
-                if diagonal {
-                    let more = match island.held[i] {
-                        Held::VoltageAndAngle => [0.0; 4],
-                        Held::PowerAndVoltage => [current[i][0], current[i][1], 2.0 * e, 2.0 * f],
-                        Held::Power if kind == Matrix::Newton => {
-                            own_derivative([e, f], [island.p_set_pu[i], island.q_set_pu[i]]).map(|part| -part)
-                        }
-                        Held::Power => [0.0; 4],
-                    };
-                    block.iter_mut().zip(more).for_each(|(part, more)| *part += more);
+    fn fill(&mut self, island: &Island, (v, current): (&[[f64; 2]], &[[f64; 2]]), kind: Matrix) {
+        let y = island.admittances();
+        for i in 0..v.len() {
+            let (held, [e, f]) = (island.held[i], v[i]);
+            let block = |[g, b]: [f64; 2]| match held {
+                Held::VoltageAndAngle => [0.0; 4],
+                Held::PowerAndVoltage => [e * g + f * b, f * g - e * b, 0.0, 0.0],
+                Held::Power => [g, -b, b, g],
+            };
+            let more = match held {
+                Held::VoltageAndAngle => [1.0, 0.0, 0.0, 1.0],
+                Held::PowerAndVoltage => [current[i][0], current[i][1], 2.0 * e, 2.0 * f],
+                Held::Power if kind == Matrix::Newton => {
+                    own_derivative([e, f], [island.p_set_pu[i], island.q_set_pu[i]]).map(|part| -part)
                 }
-                slots.iter().zip(block).for_each(|(slot, part)| out[*slot] = part);
+                Held::Power => [0.0; 4],
+            };
+            self.diagonal[i] = block(y.diagonal[i]);
+            self.diagonal[i].iter_mut().zip(more).for_each(|(part, more)| *part += more);
+            let range = y.ptr[i] as usize..y.ptr[i + 1] as usize;
+            for (off, &y) in self.off[range.clone()].iter_mut().zip(&y.y[range]) {
+                *off = block(y);
             }
         }
     }

@@ -11,10 +11,10 @@
 
 use std::ops::RangeInclusive;
 
-use sparse::{Csc, Lu, LuError, minimum_degree};
 use topology::calc::{Branch, BranchFlow, Bus};
 
 use crate::island::{Held, Island, Run};
+use crate::nodal::NodalSystem;
 
 /// Magnitudes that a start may have.
 pub(crate) const USUAL_PU: RangeInclusive<f64> = 0.7..=1.3;
@@ -69,21 +69,23 @@ pub(crate) fn run<'a>(
 /// Angles for the active set points of the island, with those of its slacks kept; the bus where the matrix is singular
 /// otherwise. A branch without reactance counts with its resistance, which is good enough to start from.
 pub(crate) fn angles<'a>(
-    island: &Island,
+    island: &mut Island,
     (buses, branches): (&[&'a Bus], &[([u32; 2], &'a Branch)]),
 ) -> Result<Vec<f64>, usize> {
-    let n = buses.len();
-    let held: Vec<Option<f64>> =
-        (0..n).map(|i| (island.held[i] == Held::VoltageAndAngle).then_some(island.va_rad[i])).collect();
-    let mut right: Vec<f64> = (0..n).map(|i| island.p_set_pu[i] - buses[i].g_shunt_pu).collect();
-    let entries = branches.iter().map(|([from, to], branch)| {
+    let [mut system, other] = island.take_systems();
+    let mut right: Vec<f64> =
+        island.p_set_pu.iter().zip(buses).map(|(p_set_pu, bus)| p_set_pu - bus.g_shunt_pu).collect();
+    system.clear();
+    for (at, &(ends, branch)) in branches.iter().enumerate() {
         let b = susceptance(branch);
-        right[*from as usize] += b * branch.shift_rad;
-        right[*to as usize] -= b * branch.shift_rad;
-        ([*from, *to], [b, -b, b])
-    });
-    let entries: Vec<_> = entries.collect();
-    solve(&held, right, &entries)
+        right[ends[0] as usize] += b * branch.shift_rad;
+        right[ends[1] as usize] -= b * branch.shift_rad;
+        system.add_branch(at, ends, [b, -b, -b, b]);
+    }
+    let held = |i: usize| island.held[i] == Held::VoltageAndAngle;
+    let solved = solve(&mut system, held, (&island.va_rad, right));
+    island.keep_systems([system, other]);
+    solved
 }
 
 /// Magnitudes for a start: where nothing is held, those without any current in the series elements,
@@ -91,50 +93,31 @@ pub(crate) fn angles<'a>(
 /// ```text
 /// Σ 1/x (v(i)/ratio - v(j)) = 0
 /// ```
-pub(crate) fn magnitudes(island: &Island, branches: &[([u32; 2], &Branch)]) -> Result<Vec<f64>, usize> {
-    let held: Vec<Option<f64>> =
-        (0..island.vm_pu.len()).map(|i| (island.held[i] != Held::Power).then_some(island.vm_pu[i])).collect();
-    let entries: Vec<_> = branches
-        .iter()
-        .map(|(ends, branch)| {
-            let b = susceptance(branch) * branch.ratio;
-            (*ends, [b / (branch.ratio * branch.ratio), -b / branch.ratio, b])
-        })
-        .collect();
-    solve(&held, vec![0.0; island.vm_pu.len()], &entries)
+pub(crate) fn magnitudes(island: &mut Island, branches: &[([u32; 2], &Branch)]) -> Result<Vec<f64>, usize> {
+    let [other, mut system] = island.take_systems();
+    system.clear();
+    for (at, &(ends, branch)) in branches.iter().enumerate() {
+        let b = susceptance(branch) * branch.ratio;
+        let far = -b / branch.ratio;
+        system.add_branch(at, ends, [b / (branch.ratio * branch.ratio), far, far, b]);
+    }
+    let held = |i: usize| island.held[i] != Held::Power;
+    let solved = solve(&mut system, held, (&island.vm_pu, vec![0.0; island.vm_pu.len()]));
+    island.keep_systems([other, system]);
+    solved
 }
 
-/// Solves the system of the branches' entries `from-from, from-to, to-to` for what is not held.
+/// Solves for what is not held; `values` are those of what is.
 fn solve(
-    held: &[Option<f64>],
-    mut right: Vec<f64>,
-    entries: &[([u32; 2], [f64; 3])],
+    system: &mut NodalSystem,
+    held: impl Fn(usize) -> bool,
+    (values, mut right): (&[f64], Vec<f64>),
 ) -> Result<Vec<f64>, usize> {
-    let n = held.len();
-    let mut of_matrix = Vec::with_capacity(n + 4 * entries.len());
-    for (i, held) in held.iter().enumerate() {
-        of_matrix.push((i, i, if held.is_some() { 1.0 } else { 0.0 }));
+    system.hold(&held, Some((values, &mut right)));
+    for (i, (right, value)) in right.iter_mut().zip(values).enumerate() {
+        *right = if held(i) { *value } else { *right };
     }
-    for ([from, to], [ff, ft, tt]) in entries {
-        let (f, t) = (*from as usize, *to as usize);
-        for (i, j, value) in [(f, f, *ff), (f, t, *ft), (t, f, *ft), (t, t, *tt)] {
-            match (held[i], held[j]) {
-                (Some(_), _) => {}
-                (None, Some(fixed)) => right[i] -= value * fixed,
-                (None, None) => of_matrix.push((i, j, value)),
-            }
-        }
-    }
-    for (right, held) in right.iter_mut().zip(held) {
-        *right = held.unwrap_or(*right);
-    }
-    let matrix = Csc::square(n, &of_matrix);
-    let mut lu = Lu::with_order(minimum_degree(&matrix));
-    match lu.factor(&matrix) {
-        Ok(()) => {}
-        Err(LuError::Singular(singular)) => return Err(singular.column),
-        Err(LuError::Shape { .. }) => return Err(0),
-    }
-    lu.solve(&mut right);
+    system.factor()?;
+    system.solve(&mut right);
     Ok(right)
 }

@@ -2,9 +2,8 @@
 
 use crate::current_injection::{self, Matrix};
 use crate::island::{Island, Run};
-use crate::nodal::Nodal;
 
 /// Steps from the present voltages, `limits`: tolerance and most steps.
-pub(crate) fn run(island: &mut Island, nodal: &Nodal, limits: (f64, u32)) -> Run {
-    current_injection::run(island, nodal, Matrix::Constant, limits)
+pub(crate) fn run(island: &mut Island, limits: (f64, u32)) -> Run {
+    current_injection::run(island, Matrix::Constant, limits)
 }

@@ -20,6 +20,7 @@ use sparse::{Csc, Lu, LuError, PatternBuilder};
 use topology::calc::{Branch, Bus};
 
 use crate::admittances::Admittances;
+use crate::nodal::NodalSystem;
 
 /// A Newton step may lower a magnitude by at most this share, so that it stays positive.
 const LARGEST_DROP: f64 = 0.5;
@@ -65,6 +66,8 @@ pub(crate) struct Island {
     s_diagonal: Vec<[f64; 2]>,
     /// Where the run began.
     start: [Vec<f64>; 2],
+    /// Systems of the methods that split angles from magnitudes; made when first needed.
+    systems: Option<Box<[NodalSystem; 2]>>,
     pub(crate) held: Vec<Held>,
     pub(crate) p_set_pu: Vec<f64>,
     pub(crate) q_set_pu: Vec<f64>,
@@ -86,7 +89,7 @@ struct Pivoting {
 
 /// Which factorisation serves a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Linear {
+pub(crate) enum Linear {
     Blocks,
     Pivoting,
 }
@@ -108,6 +111,7 @@ impl Island {
             s: vec![[0.0; 2]; entries],
             s_diagonal: vec![[0.0; 2]; n],
             start: [vec![0.0; n], vec![0.0; n]],
+            systems: None,
             held: vec![Held::Power; n],
             p_set_pu: vec![0.0; n],
             q_set_pu: vec![0.0; n],
@@ -174,6 +178,51 @@ impl Island {
                 }
             })
             .sum()
+    }
+
+    /// The two real systems on this graph, whatever is in them; [`Self::keep_systems`] takes them back.
+    pub(crate) fn take_systems(&mut self) -> [NodalSystem; 2] {
+        self.systems.take().map_or_else(
+            || {
+                let system = NodalSystem::new(self.held.len(), &self.ends);
+                [system.clone(), system]
+            },
+            |systems| *systems,
+        )
+    }
+
+    /// Keeps patterns and factors for the next time.
+    pub(crate) fn keep_systems(&mut self, systems: [NodalSystem; 2]) {
+        self.systems = Some(Box::new(systems));
+    }
+
+    /// Writes a matrix of blocks on the pattern of the Jacobian: diagonal ones by bus, the others by entry of
+    /// [`Self::admittances`].
+    pub(crate) fn write_blocks(&mut self, diagonal: &[Block], off: &[Block]) {
+        self.lu.clear();
+        let pattern = Arc::clone(self.lu.pattern());
+        let blocks = self.lu.blocks_mut();
+        for (&slot, &block) in pattern.diagonal().iter().zip(diagonal) {
+            blocks[slot as usize] = block;
+        }
+        for (&slot, &block) in self.y.slot.iter().zip(off) {
+            blocks[slot as usize] = block;
+        }
+    }
+
+    /// Solves with the matrix of [`Self::write_blocks`], or with the factors of the call before where these are `kept`.
+    ///
+    /// # Errors
+    /// The bus at which there is no pivot.
+    pub(crate) fn solve_blocks(
+        &mut self,
+        linear: Linear,
+        kept: bool,
+        right: &[[f64; 2]],
+    ) -> Result<&[[f64; 2]], usize> {
+        self.step.copy_from_slice(right);
+        self.solve_step(linear, kept)?;
+        Ok(&self.step)
     }
 
     /// Bus admittances in the order of elimination.
@@ -268,6 +317,11 @@ impl Island {
         if !chord {
             self.differentiate();
         }
+        self.solve_step(linear, chord)
+    }
+
+    /// Replaces `step` by the solution, with new factors unless those of the step before are kept.
+    fn solve_step(&mut self, linear: Linear, chord: bool) -> Result<(), usize> {
         match linear {
             Linear::Blocks => {
                 if !chord {

@@ -1,130 +1,136 @@
-//! The nodal admittance matrix by rows, for the methods beside Newton's on blocks, and what follows from it.
+//! Real systems on the graph of an island, for the methods beside Newton's on blocks, and mismatches of injections.
 //!
-//! ```text
-//! I(i) = Σj Y(i,j) V(j)        P(i) + j Q(i) = V(i) conj(I(i))
-//! ```
+//! A row belongs to a bus; what is held at a bus makes its row that of the identity and its column a known part of the
+//! right-hand side. Buses count in the island's order of elimination, so the pattern of the factors is found once, without
+//! ordering anew. A symmetric matrix is factorised as `L D Lᵀ`; one that is not (phase shifters in `B'`), or whose `L D Lᵀ`
+//! does not solve a known system, by [`Lu`] with pivoting, on the pivots of the time before where these serve.
 
-use sparse::{Csc, minimum_degree};
-use topology::calc::{Admittance, Branch, Bus};
+use std::sync::Arc;
+
+use sparse::ldl::{Ldl, LdlPattern, PivotRule};
+use sparse::{Csc, Lu, LuError, PatternBuilder};
 
 use crate::island::{Held, Island};
 
-/// Admittances `[g, b]` by rows, the diagonal always among them.
+/// Backward error of the known system above which `L D Lᵀ` is not used.
+const LARGEST_BACKWARD_ERROR: f64 = 1e-9;
+
+/// Matrix, pattern and factors.
 #[derive(Clone, Debug)]
-pub(crate) struct Nodal {
-    ptr: Vec<usize>,
-    col: Vec<usize>,
-    y: Vec<[f64; 2]>,
+pub(crate) struct NodalSystem {
+    matrix: Csc,
+    /// Slots of the diagonal, and of from-to and to-from by branch.
+    diagonal: Vec<usize>,
+    off: Vec<[usize; 2]>,
+    /// `None` where the pattern has no factors, which only a matrix that is not square brings about.
+    ldl: Option<Ldl>,
+    /// Made when first needed.
+    lu: Option<Box<Lu>>,
+    pivoted: bool,
+    probe: [Vec<f64>; 2],
 }
 
-/// Voltages in rectangular coordinates: `e + j f`.
-pub(crate) fn rectangular(vm_pu: &[f64], va_rad: &[f64]) -> Vec<[f64; 2]> {
-    vm_pu
-        .iter()
-        .zip(va_rad)
-        .map(|(vm, va)| {
-            let (sin, cos) = va.sin_cos();
-            [vm * cos, vm * sin]
-        })
-        .collect()
-}
-
-impl Nodal {
-    /// From shunts `[g, b]` by bus and branches with the places of their ends.
-    pub(crate) fn new(
-        shunts: impl Iterator<Item = [f64; 2]>,
-        branches: impl Iterator<Item = ([u32; 2], Admittance)>,
-    ) -> Self {
-        let mut entries: Vec<(usize, usize, [f64; 2])> =
-            shunts.enumerate().map(|(i, shunt)| (i, i, shunt)).collect();
-        let n = entries.len();
-        for ([from, to], y) in branches {
-            let (f, t) = (from as usize, to as usize);
-            entries.extend([(f, f, y.ff), (f, t, y.ft), (t, f, y.tf), (t, t, y.tt)]);
-        }
-        // A stable sort keeps the order of parallel branches, so sums are the same every time.
-        entries.sort_by_key(|(i, j, _)| (*i, *j));
-        let mut nodal = Self { ptr: vec![0; n + 1], col: Vec::new(), y: Vec::new() };
-        let mut last = None;
-        for (i, j, y) in entries {
-            if last != Some((i, j)) {
-                last = Some((i, j));
-                nodal.col.push(j);
-                nodal.y.push([0.0; 2]);
-            }
-            if let Some(sum) = nodal.y.last_mut() {
-                *sum = [sum[0] + y[0], sum[1] + y[1]];
-            }
-            nodal.ptr[i + 1] = nodal.col.len();
-        }
-        nodal
-    }
-
-    /// The matrix of buses and branches as they are.
-    pub(crate) fn of<'a>(
-        buses: impl Iterator<Item = &'a Bus>,
-        branches: impl Iterator<Item = ([u32; 2], &'a Branch)>,
-    ) -> Self {
-        Self::new(
-            buses.map(|bus| [bus.g_shunt_pu, bus.b_shunt_pu]),
-            branches.map(|(ends, branch)| (ends, branch.admittance())),
-        )
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.ptr.len() - 1
-    }
-
-    /// Entries of a row: column and admittance.
-    pub(crate) fn row(&self, i: usize) -> impl Iterator<Item = (usize, [f64; 2])> + '_ {
-        let range = self.ptr[i]..self.ptr[i + 1];
-        range.map(|at| (self.col[at], self.y[at]))
-    }
-
-    /// `I(i)` for all buses.
-    pub(crate) fn currents(&self, v: &[[f64; 2]]) -> Vec<[f64; 2]> {
-        let row = |i: usize| {
-            self.row(i).fold([0.0; 2], |sum, (j, [g, b])| {
-                let [e, f] = v[j];
-                [sum[0] + g * e - b * f, sum[1] + g * f + b * e]
-            })
-        };
-        (0..self.len()).map(row).collect()
-    }
-
-    /// Writes the injections at the island's present voltages and returns the bus with the largest mismatch, a NaN
-    /// before all others.
-    pub(crate) fn evaluate(&self, island: &mut Island) -> (usize, f64) {
-        let v = rectangular(&island.vm_pu, &island.va_rad);
-        for (i, [re, im]) in self.currents(&v).into_iter().enumerate() {
-            let [e, f] = v[i];
-            island.p_pu[i] = e * re + f * im;
-            island.q_pu[i] = f * re - e * im;
-        }
-        worst(island)
-    }
-
-    /// A real matrix on this pattern: `entry(i, j, y)` where both buses are kept, a 1 on the diagonal elsewhere.
-    pub(crate) fn reduced(
-        &self,
-        kept: impl Fn(usize) -> bool,
-        entry: impl Fn([f64; 2]) -> f64,
-    ) -> (Csc, Vec<usize>) {
-        let n = self.len();
-        let mut entries = Vec::with_capacity(self.y.len());
+impl NodalSystem {
+    /// A system of `n` buses and branches between these, all zero.
+    pub(crate) fn new(n: usize, ends: &[[u32; 2]]) -> Self {
+        let mut builder = PatternBuilder::new(n, n);
         for i in 0..n {
-            for (j, y) in self.row(i) {
-                let value = match (kept(i) && kept(j), i == j) {
-                    (true, _) => entry(y),
-                    (false, true) => 1.0,
-                    (false, false) => continue,
-                };
-                entries.push((i, j, value));
+            builder.push(i, i);
+        }
+        for [from, to] in ends.iter().map(|ends| ends.map(|end| end as usize)) {
+            builder.push(from, to);
+            builder.push(to, from);
+        }
+        let (matrix, slots) = builder.build();
+        let ldl = LdlPattern::with_order(&matrix, (0..n).collect()).ok().map(|p| Ldl::new(Arc::new(p)));
+        let off = slots[n..].chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
+        let probe = [vec![0.0; n], vec![0.0; n]];
+        Self { matrix, diagonal: slots[..n].to_vec(), off, ldl, lu: None, pivoted: false, probe }
+    }
+
+    /// Sets every entry to zero.
+    pub(crate) fn clear(&mut self) {
+        self.matrix.clear();
+    }
+
+    /// Adds to the diagonal of a bus.
+    pub(crate) fn add(&mut self, bus: usize, value: f64) {
+        self.matrix.values_mut()[self.diagonal[bus]] += value;
+    }
+
+    /// Adds the entries from-from, from-to, to-from and to-to of a branch.
+    pub(crate) fn add_branch(&mut self, branch: usize, ends: [u32; 2], [ff, ft, tf, tt]: [f64; 4]) {
+        let values = self.matrix.values_mut();
+        let [from, to] = ends.map(|end| self.diagonal[end as usize]);
+        values[from] += ff;
+        values[to] += tt;
+        let [there, back] = self.off[branch];
+        values[there] += ft;
+        values[back] += tf;
+    }
+
+    /// Rows and columns of what is `held` become those of the identity; `right` gets what the columns times `values` are.
+    pub(crate) fn hold(&mut self, held: impl Fn(usize) -> bool, mut known: Option<(&[f64], &mut [f64])>) {
+        let starts = self.matrix.col_ptr().to_vec();
+        for (col, range) in starts.windows(2).enumerate() {
+            for at in range[0]..range[1] {
+                let row = self.matrix.row_indices()[at];
+                if !held(row) && !held(col) {
+                    continue;
+                }
+                let value = &mut self.matrix.values_mut()[at];
+                if let Some((values, right)) = known.as_mut().filter(|_| held(col) && !held(row)) {
+                    right[row] -= *value * values[col];
+                }
+                *value = if row == col { 1.0 } else { 0.0 };
             }
         }
-        let matrix = Csc::square(n, &entries);
-        let order = minimum_degree(&matrix);
-        (matrix, order)
+    }
+
+    /// Factorises.
+    ///
+    /// # Errors
+    /// The bus where the matrix is singular.
+    pub(crate) fn factor(&mut self) -> Result<(), usize> {
+        self.pivoted = !(self.is_symmetric() && self.factor_symmetric());
+        if !self.pivoted {
+            return Ok(());
+        }
+        let n = self.diagonal.len();
+        let lu = self.lu.get_or_insert_with(|| Box::new(Lu::with_order((0..n).collect())));
+        match lu.update(&self.matrix) {
+            Ok(_) => Ok(()),
+            Err(LuError::Singular(singular)) => Err(singular.column),
+            Err(LuError::Shape { .. }) => Err(0),
+        }
+    }
+
+    /// Solves in place with the factors of the last [`Self::factor`]; NaN when there are none.
+    pub(crate) fn solve(&mut self, x: &mut [f64]) {
+        match (self.pivoted, &mut self.ldl, &mut self.lu) {
+            (false, Some(ldl), _) => ldl.solve(x),
+            (true, _, Some(lu)) => lu.solve(x),
+            (false, None, _) | (true, _, None) => x.fill(f64::NAN),
+        }
+    }
+
+    fn is_symmetric(&self) -> bool {
+        let values = self.matrix.values();
+        self.off.iter().all(|&[there, back]| values[there] == values[back])
+    }
+
+    /// Whether `L D Lᵀ` serves: no pivot vanishes, and `A x = A·(1, -1, …)` is solved.
+    fn factor_symmetric(&mut self) -> bool {
+        let Self { matrix, ldl: Some(ldl), probe: [b, x], .. } = self else { return false };
+        if ldl.factor(matrix, &PivotRule::default()).is_err() {
+            return false;
+        }
+        for (k, x) in x.iter_mut().enumerate() {
+            *x = if k % 2 == 0 { 1.0 } else { -1.0 };
+        }
+        b.fill(0.0);
+        matrix.mul_add(1.0, x, b);
+        ldl.solve_refined(matrix, b, x, 0).relative <= LARGEST_BACKWARD_ERROR
     }
 }
 
@@ -153,4 +159,63 @@ pub(crate) fn worst(island: &Island) -> (usize, f64) {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against pivoting on the whole matrix: two held buses, whose values are known, in a ring of five with a chord.
+    fn check(entries: [[f64; 4]; 6], pivoted: bool) {
+        let ends = [[0, 1], [1, 2], [2, 3], [3, 4], [4, 0], [1, 3]];
+        let (known, held) = ([0.5, 0.0, 0.0, 0.0, -0.25], |i: usize| i == 0 || i == 4);
+        let mut system = NodalSystem::new(5, &ends);
+        let mut list = Vec::new();
+        for (at, (&[from, to], &entries)) in ends.iter().zip(&entries).enumerate() {
+            system.add_branch(at, [from, to], entries);
+            let [ff, ft, tf, tt] = entries;
+            let (f, t) = (from as usize, to as usize);
+            list.extend([(f, f, ff), (f, t, ft), (t, f, tf), (t, t, tt)]);
+        }
+        let mut right = [0.5, 1.0, -2.0, 0.75, -0.25];
+        let want = {
+            list.retain(|&(row, ..)| !held(row));
+            list.extend([(0, 0, 1.0), (4, 4, 1.0)]);
+            let matrix = Csc::square(5, &list);
+            let (mut lu, mut x) = (Lu::new(&matrix), right);
+            assert_eq!(lu.factor(&matrix), Ok(()));
+            lu.solve(&mut x);
+            x
+        };
+        system.hold(held, Some((&known, &mut right)));
+        assert_eq!(system.factor(), Ok(()));
+        assert_eq!(system.pivoted, pivoted);
+        system.solve(&mut right);
+        for (got, want) in right.iter().zip(want) {
+            assert!((got - want).abs() < 1e-12, "{right:?}, {want}");
+        }
+    }
+
+    #[test]
+    fn symmetric_and_other_matrices_are_solved() {
+        let branch = |b: f64| [b, -b, -b, b];
+        let plain = [branch(3.0), branch(10.0), branch(7.0), branch(2.0), branch(5.0), branch(4.0)];
+        check(plain, false);
+        let mut shifted = plain;
+        shifted[1] = [10.0, -9.5, -9.7, 10.0];
+        check(shifted, true);
+        // A series capacitor that makes the first pivot vanish: 3 + 4 - 7.
+        let mut compensated = plain;
+        compensated[1] = branch(-7.0);
+        check(compensated, true);
+    }
+
+    #[test]
+    fn a_part_without_reference_is_named() {
+        let mut system = NodalSystem::new(4, &[[0, 1], [2, 3]]);
+        system.add_branch(0, [0, 1], [2.0, -2.0, -2.0, 2.0]);
+        system.add_branch(1, [2, 3], [2.0, -2.0, -2.0, 2.0]);
+        system.hold(|i| i == 0, None);
+        assert_eq!(system.factor(), Err(3));
+    }
 }

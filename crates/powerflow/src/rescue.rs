@@ -23,7 +23,7 @@ use topology::calc::{Branch, BranchIdx, Bus, BusIdx, BusKind, Grid};
 
 use crate::current_injection::{self, Matrix};
 use crate::island::{Island, Run};
-use crate::nodal::{Nodal, mismatch};
+use crate::nodal::mismatch;
 use crate::solver::Part;
 use crate::{Method, Options, dc, decoupled, fixed_point};
 
@@ -106,12 +106,12 @@ impl Part {
     /// held ones, if there are such.
     pub(crate) fn dc_start(&mut self, grid: &Grid) {
         let (buses, branches) = self.parts(grid);
-        if let Ok(va_rad) = dc::angles(&self.island, (&buses, &branches))
+        if let Ok(va_rad) = dc::angles(&mut self.island, (&buses, &branches))
             && va_rad.iter().all(|angle| angle.is_finite())
         {
             self.island.va_rad.copy_from_slice(&va_rad);
         }
-        if let Ok(vm_pu) = dc::magnitudes(&self.island, &branches)
+        if let Ok(vm_pu) = dc::magnitudes(&mut self.island, &branches)
             && vm_pu.iter().all(|vm| dc::USUAL_PU.contains(vm))
         {
             self.island.vm_pu.copy_from_slice(&vm_pu);
@@ -125,12 +125,11 @@ impl Part {
         }
         let (buses, branches) = self.parts(grid);
         let island = &mut self.island;
-        let nodal = || Nodal::of(buses.iter().copied(), branches.iter().copied());
         match options.method {
             Method::Newton => island.run(limits.0, limits.1),
             Method::Decoupled(variant) => decoupled::run(variant, island, (&buses, &branches), limits),
-            Method::CurrentInjection => current_injection::run(island, &nodal(), Matrix::Newton, limits),
-            Method::FixedPoint => fixed_point::run(island, &nodal(), limits),
+            Method::CurrentInjection => current_injection::run(island, Matrix::Newton, limits),
+            Method::FixedPoint => fixed_point::run(island, limits),
             Method::Dc => dc::run(island, (&buses, &branches)),
         }
     }

@@ -5,7 +5,7 @@
 mod case_file;
 
 use case_file::read;
-use powerflow::{Method, Options, Outcome, Reason, Start, Variant, solve};
+use powerflow::{Method, Options, Outcome, Reason, Solver, Start, Variant, solve};
 use topology::calc::BranchIdx;
 
 fn options(method: Method, most: u32) -> Options {
@@ -104,5 +104,31 @@ fn several_slacks_hold_their_own_voltages() {
         let solution = solve(&grid, &options(method, 30));
         assert!(solution.converged(), "{method:?}: {:?}", solution.islands);
         case.assert_agrees(&format!("{method:?}"), &solution.voltages, &solution.flows);
+    }
+}
+
+#[test]
+fn a_solver_that_keeps_its_patterns_finds_the_same_again() {
+    for method in [
+        Method::Decoupled(Variant::Xb),
+        Method::Decoupled(Variant::Bx),
+        Method::CurrentInjection,
+        Method::FixedPoint,
+        Method::Dc,
+    ] {
+        let options = options(method, 60);
+        let grid = read("case118.txt").grid;
+        // Another case between the two, with other taps, shunts and a branch that is out in all but name.
+        let mut other = grid.clone();
+        other.branches[7].x_pu = 1e6;
+        other.branches[20].ratio = 0.97;
+        other.buses[3].b_shunt_pu += 0.2;
+        let mut solver = Solver::new();
+        for grid in [&grid, &other, &grid] {
+            let (kept, fresh) = (solver.solve(grid, &options), solve(grid, &options));
+            assert!(kept.converged(), "{method:?}: {:?}", kept.islands);
+            assert_eq!(kept.voltages.vm_pu, fresh.voltages.vm_pu, "{method:?}");
+            assert_eq!(kept.voltages.va_rad, fresh.voltages.va_rad, "{method:?}");
+        }
     }
 }
