@@ -134,6 +134,18 @@ impl Gateway {
         }
     }
 
+    /// Hands the reports of a link to the real-time database, in their order.
+    pub fn take_all(&mut self, centre: &mut Centre, link: LinkIdx, events: Vec<SessionEvent>, now: Now) {
+        for event in &events {
+            if let SessionEvent::Sample(sample) = event {
+                centre.expect(sample.point);
+            }
+        }
+        for event in events {
+            self.take(centre, link, event, now);
+        }
+    }
+
     /// Hands a link's report to the real-time database.
     pub fn take(&mut self, centre: &mut Centre, link: LinkIdx, event: SessionEvent, now: Now) {
         let Some(entry) = self.links.get_mut(link.at()) else { return };

@@ -41,23 +41,47 @@ impl Zone {
     }
 }
 
-/// The zone of `value` when it was in `before`: a limit once passed lets go only `hysteresis` on the safe side.
-pub fn zone(limits: &Limits, before: Zone, value: f64) -> Zone {
-    let held = |limit: Option<f64>, inside: bool, sign: f64| {
-        limit.is_some_and(|limit| (value - limit) * sign > if inside { -limits.hysteresis } else { 0.0 })
-    };
-    let was_high = matches!(before, Zone::High | Zone::HighHigh);
-    let was_low = matches!(before, Zone::Low | Zone::LowLow);
-    if held(limits.high_high, before == Zone::HighHigh, 1.0) {
-        Zone::HighHigh
-    } else if held(limits.low_low, before == Zone::LowLow, -1.0) {
-        Zone::LowLow
-    } else if held(limits.high, was_high, 1.0) {
-        Zone::High
-    } else if held(limits.low, was_low, -1.0) {
-        Zone::Low
-    } else {
-        Zone::Normal
+/// Limits in five numbers: one that is not given is not a number, and no value is beyond it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct LimitLevels {
+    low_low: f64,
+    low: f64,
+    high: f64,
+    high_high: f64,
+    hysteresis: f64,
+}
+
+impl LimitLevels {
+    /// The limits of a point.
+    pub fn new(limits: &Limits) -> Self {
+        let level = |limit: Option<f64>| limit.unwrap_or(f64::NAN);
+        Self {
+            low_low: level(limits.low_low),
+            low: level(limits.low),
+            high: level(limits.high),
+            high_high: level(limits.high_high),
+            hysteresis: limits.hysteresis,
+        }
+    }
+
+    /// The zone of `value` when it was in `before`: a limit once passed lets go only `hysteresis` on the safe side.
+    pub fn zone(&self, before: Zone, value: f64) -> Zone {
+        let held = |limit: f64, inside: bool, sign: f64| {
+            (value - limit) * sign > if inside { -self.hysteresis } else { 0.0 }
+        };
+        let was_high = matches!(before, Zone::High | Zone::HighHigh);
+        let was_low = matches!(before, Zone::Low | Zone::LowLow);
+        if held(self.high_high, before == Zone::HighHigh, 1.0) {
+            Zone::HighHigh
+        } else if held(self.low_low, before == Zone::LowLow, -1.0) {
+            Zone::LowLow
+        } else if held(self.high, was_high, 1.0) {
+            Zone::High
+        } else if held(self.low, was_low, -1.0) {
+            Zone::Low
+        } else {
+            Zone::Normal
+        }
     }
 }
 
@@ -75,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_limit_lets_go_only_beyond_its_hysteresis() {
-        let check = |before, value, expected| assert_eq!(zone(&LIMITS, before, value), expected, "{value}");
+        let levels = LimitLevels::new(&LIMITS);
+        let check = |before, value, expected| assert_eq!(levels.zone(before, value), expected, "{value}");
         check(Zone::Normal, 110.0, Zone::Normal);
         check(Zone::Normal, 110.1, Zone::High);
         check(Zone::High, 109.5, Zone::High);
@@ -92,6 +117,6 @@ mod tests {
 
     #[test]
     fn without_limits_everything_is_normal() {
-        assert_eq!(zone(&Limits::default(), Zone::Normal, 1e12), Zone::Normal);
+        assert_eq!(LimitLevels::new(&Limits::default()).zone(Zone::Normal, 1e12), Zone::Normal);
     }
 }

@@ -1,7 +1,15 @@
 //! The dense point table: the present value, quality and stamps of every point, as flat arrays by [`PointId`].
+//!
+//! [`Table`] is the one writer; a [`Reader`] sees the same states from any thread without a lock and without waiting.
 
-use signal::{Detail, PointDef, PointId, PointKind, PointList, Quality, Sample, Validity, Value};
+mod ages;
+mod cells;
+
+use ages::Ages;
+use cells::Cell;
+use signal::{Detail, PointId, PointKind, PointList, Quality, Sample, Validity, Value};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use timebase::{Mono, Now, Utc, UtcStamp};
 
@@ -21,6 +29,8 @@ pub struct PointState {
     pub received: Option<Now>,
     /// Older than its configured age, or its link is down.
     pub stale: bool,
+    /// Entered by a person in place of what the process says.
+    pub replaced: bool,
 }
 
 impl PointState {
@@ -30,6 +40,7 @@ impl PointState {
         source_time: None,
         received: None,
         stale: true,
+        replaced: false,
     };
 
     /// The value, if a decision may rest on it.
@@ -51,10 +62,15 @@ impl PointState {
 /// What [`Table::apply`] made of a sample.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Applied {
-    /// Value or quality is new; the state before is returned.
-    Changed(PointState),
-    /// The same again: only the stamps moved.
-    Refreshed,
+    /// Value or quality is new.
+    Changed {
+        /// The state that was.
+        before: PointState,
+        /// The state that is.
+        after: PointState,
+    },
+    /// The same again: only the stamps moved. The state that is.
+    Refreshed(PointState),
     /// The point does not exist here.
     Unknown,
 }
@@ -73,27 +89,60 @@ pub struct QualityCounts {
 }
 
 /// Present state of every point.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Table {
     points: Arc<PointList>,
-    states: Vec<PointState>,
+    cells: Arc<[Cell]>,
+    ages: Ages,
+    counts: QualityCounts,
+}
+
+/// Present states for everybody else; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    points: Arc<PointList>,
+    cells: Arc<[Cell]>,
+}
+
+impl Reader {
+    /// The state of a point of the list, whole as it was written. Never waits for the writer longer than a write takes.
+    pub fn get(&self, id: PointId) -> Option<PointState> {
+        self.cells.get(id.at()).map(Cell::read)
+    }
+
+    /// All states in the order of the ids; each is whole, but they need not be of one instant.
+    pub fn states(&self) -> impl Iterator<Item = PointState> {
+        self.cells.iter().map(Cell::read)
+    }
+
+    /// The definitions.
+    pub fn points(&self) -> &Arc<PointList> {
+        &self.points
+    }
 }
 
 impl Table {
     /// A table in which nothing is known yet.
     pub fn new(points: Arc<PointList>) -> Self {
-        let states = vec![PointState::UNKNOWN; points.len()];
-        Self { points, states }
+        let total = points.len();
+        let cells: Arc<[Cell]> = points.iter().map(|(_, def)| Cell::new(def)).collect();
+        let counts = QualityCounts { total, stale: total, ..QualityCounts::default() };
+        Self { points, cells, ages: Ages::default(), counts }
+    }
+
+    /// The way to the states for other threads.
+    pub fn reader(&self) -> Reader {
+        Reader { points: Arc::clone(&self.points), cells: Arc::clone(&self.cells) }
     }
 
     /// The state of a point of the list.
-    pub fn get(&self, id: PointId) -> Option<&PointState> {
-        self.states.get(id.at())
+    pub fn get(&self, id: PointId) -> Option<PointState> {
+        self.cells.get(id.at()).map(Cell::read_own)
     }
 
     /// All states in the order of the ids.
-    pub fn states(&self) -> &[PointState] {
-        &self.states
+    pub fn states(&self) -> impl Iterator<Item = PointState> {
+        self.cells.iter().map(Cell::read_own)
     }
 
     /// The definitions.
@@ -101,16 +150,19 @@ impl Table {
         &self.points
     }
 
+    /// Has the state of a point brought near.
+    #[inline]
+    pub(crate) fn expect(&self, id: PointId) {
+        std::hint::black_box(self.cells.get(id.at()).map(|cell| cell.waits.load(Relaxed)));
+    }
+
     /// Takes a sample over: O(1). A value of another kind than the point's is kept out and marks it invalid (S-30).
     pub fn apply(&mut self, sample: &Sample) -> Applied {
-        let (Some(state), Some(def)) =
-            (self.states.get_mut(sample.point.at()), self.points.get(sample.point))
-        else {
-            return Applied::Unknown;
-        };
-        let before = *state;
+        let Some(cell) = self.cells.get(sample.point.at()) else { return Applied::Unknown };
+        let before = cell.read_own();
+        let mut state = before;
         let mut quality = sample.quality;
-        if fits(def, sample.value) {
+        if fits(cell.kind, sample.value) {
             state.value = Some(sample.value);
         } else {
             quality.validity = Validity::Invalid;
@@ -127,56 +179,81 @@ impl Table {
         state.quality = quality;
         state.received = Some(sample.received);
         state.stale = false;
+        cell.write(&state);
+        self.counts.replace(&before, &state);
+        if let Some(limit) = cell.stale_after().filter(|_| !cell.waits.load(Relaxed)) {
+            cell.waits.store(true, Relaxed);
+            self.ages.wait(sample.point, sample.received.mono + limit);
+        }
         let same = before.value == state.value && before.quality == state.quality && !before.stale;
-        if same { Applied::Refreshed } else { Applied::Changed(before) }
+        if same { Applied::Refreshed(state) } else { Applied::Changed { before, after: state } }
     }
 
-    /// Marks a point stale; `true` if that is new. The value stays: it holds, it does not guess.
-    pub fn mark_stale(&mut self, id: PointId) -> bool {
-        let Some(state) = self.states.get_mut(id.at()) else { return false };
-        if state.stale {
-            return false;
+    /// Marks a point stale and returns its state if that is new. The value stays: it holds, it does not guess.
+    pub fn mark_stale(&mut self, id: PointId) -> Option<PointState> {
+        let cell = self.cells.get(id.at())?;
+        let before = cell.read_own();
+        if before.stale {
+            return None;
         }
+        let mut state = before;
         state.stale = true;
         state.quality.detail |= Detail::OLD_DATA;
         if state.quality.validity == Validity::Good {
             state.quality.validity = Validity::Questionable;
         }
-        true
+        cell.write(&state);
+        self.counts.replace(&before, &state);
+        Some(state)
     }
 
-    /// Points whose age has passed their limit since the last look. O(points).
-    pub fn overdue(&self, now: Mono) -> Vec<PointId> {
-        let overdue = |def: &PointDef, state: &PointState| {
-            let (Some(limit), Some(received)) = (def.stale_after, state.received) else { return false };
-            !state.stale && now.since(received.mono) > limit
-        };
-        self.points
-            .iter()
-            .zip(&self.states)
-            .filter(|((_, def), state)| overdue(def, state))
-            .map(|((id, _), _)| id)
-            .collect()
-    }
-
-    /// How many points are good, stale and invalid. O(points).
-    pub fn count(&self) -> QualityCounts {
-        let mut counts = QualityCounts { total: self.states.len(), ..QualityCounts::default() };
-        for state in &self.states {
-            if state.stale {
-                counts.stale += 1;
-            } else if state.quality.is_good() {
-                counts.good += 1;
-            } else {
-                counts.invalid += 1;
+    /// Points whose age has passed their limit since the last look, a tenth of a second late at most. O(points whose
+    /// limit has passed since they were looked at).
+    pub fn overdue(&mut self, now: Mono) -> Vec<PointId> {
+        let mut overdue = Vec::new();
+        while let Some(points) = self.ages.due(now) {
+            for point in points {
+                let cell = &self.cells[point.at()];
+                cell.waits.store(false, Relaxed);
+                let state = cell.read_own();
+                let waiting = state.received.filter(|_| !state.stale).zip(cell.stale_after());
+                let Some((received, limit)) = waiting else { continue };
+                if now.since(received.mono) > limit {
+                    overdue.push(point);
+                } else {
+                    cell.waits.store(true, Relaxed);
+                    self.ages.wait(point, received.mono + limit);
+                }
             }
         }
-        counts
+        overdue
+    }
+
+    /// How many points are good, stale and invalid.
+    pub const fn count(&self) -> QualityCounts {
+        self.counts
     }
 }
 
-fn fits(def: &PointDef, value: Value) -> bool {
-    match (def.kind, value) {
+impl QualityCounts {
+    fn replace(&mut self, before: &PointState, after: &PointState) {
+        *self.of(before) -= 1;
+        *self.of(after) += 1;
+    }
+
+    fn of(&mut self, state: &PointState) -> &mut usize {
+        if state.stale {
+            &mut self.stale
+        } else if state.quality.is_good() {
+            &mut self.good
+        } else {
+            &mut self.invalid
+        }
+    }
+}
+
+fn fits(kind: PointKind, value: Value) -> bool {
+    match (kind, value) {
         (PointKind::Analog, Value::Analog(number)) => number.is_finite(),
         (PointKind::Single, Value::Single(_))
         | (PointKind::Double, Value::Double(_))

@@ -182,12 +182,12 @@ impl Core {
 
     /// The state of every point, frozen.
     pub(crate) fn frozen(&self) -> Arc<[PointImage]> {
-        let freeze = |state: &scada::table::PointState| PointImage {
+        let freeze = |state: scada::table::PointState| PointImage {
             value: state.value,
             quality: state.quality,
             stale: state.stale,
         };
-        self.centre.table().states().iter().map(freeze).collect()
+        self.centre.table().states().map(freeze).collect()
     }
 
     /// Everything that a client needs to begin with.
@@ -197,7 +197,7 @@ impl Core {
             points: points
                 .iter()
                 .zip(self.centre.table().states())
-                .map(|((id, def), state)| views::live_point(id, def, state))
+                .map(|((id, def), state)| views::live_point(id, def, &state))
                 .collect(),
             alarms: self.centre.alarms().iter().map(|alarm| views::alarm(alarm, points)).collect(),
             commands: self.centre.gate().iter().rev().take(50).map(views::command).collect(),
@@ -220,9 +220,7 @@ impl Core {
             let link = LinkIdx(link);
             match report {
                 LinkReport::Events { at: _, events } => {
-                    for event in events {
-                        self.gateway.take(&mut self.centre, link, event, now);
-                    }
+                    self.gateway.take_all(&mut self.centre, link, events, now);
                 }
                 LinkReport::Refused { request, refusal } => self.link_refused(&request, &refusal, now),
                 LinkReport::Panicked(what) => self.session_panicked(link, &what, now),
@@ -552,7 +550,7 @@ impl Core {
             }
         }
         let state = |id: &PointId| {
-            self.centre.table().get(*id).map(|state| views::live_point(*id, &points[*id], state))
+            self.centre.table().get(*id).map(|state| views::live_point(*id, &points[*id], &state))
         };
         let delta = Delta {
             points: changes.points.iter().filter_map(state).collect(),

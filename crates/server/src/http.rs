@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<Store>,
     pub(crate) historian: Arc<Historian>,
     pub(crate) points: Arc<PointList>,
+    /// Present states, read without asking the core.
+    pub(crate) states: scada::table::Reader,
     pub(crate) network: Arc<api::NetworkView>,
     pub(crate) hub: Hub,
     pub(crate) clock: Clock,

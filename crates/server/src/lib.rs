@@ -140,7 +140,7 @@ pub async fn start(config: Config, mode: Mode, network: Network, points: PointLi
     let (handle, calls) = core::calls();
     let site = Site { config: &config, mode, network, points, clock, started };
     let core = build_core(&site, &opened, links)?;
-    let shared = share(&site, &opened, handle, core.hub.clone());
+    let shared = share(&site, &opened, handle, &core);
     let period = Duration::from_secs_f64(config.cycle.period_s);
     let core_task = tokio::spawn(async move {
         core.run(calls, field, period, stop).await;
@@ -332,18 +332,19 @@ fn clear_own_alarms(core: &mut Core, at: Utc) {
     }
 }
 
-fn share(site: &Site<'_>, opened: &Opened, core: CoreHandle, hub: live::Hub) -> http::Shared {
+fn share(site: &Site<'_>, opened: &Opened, handle: CoreHandle, core: &Core) -> http::Shared {
     let Site { config, mode, network, points, clock, started } = site;
     let lifetime = Duration::from_secs(u64::from(config.http.session_hours) * 3_600);
     let idle = Duration::from_secs(u64::from(config.http.idle_minutes) * 60);
     http::Shared {
-        core,
+        core: handle,
         identity: Arc::new(identity::Identity::new(Arc::clone(&opened.store), lifetime, idle)),
         store: Arc::clone(&opened.store),
         historian: Arc::clone(&opened.historian),
         points: Arc::clone(points),
+        states: core.centre.table().reader(),
         network: Arc::new(diagram::view(network, points)),
-        hub,
+        hub: core.hub.clone(),
         clock: *clock,
         server: api::ServerView {
             name: config.name.clone(),

@@ -39,7 +39,7 @@ pub(crate) fn point(id: PointId, centre: &Centre, now: Now) -> Option<PointView>
         link: binding.map_or_else(String::new, |binding| binding.link.to_string()),
         address: binding.map_or_else(String::new, |binding| binding.address.clone()),
         value: state.value.and_then(Value::as_number),
-        text: text(def, state),
+        text: text(def, &state),
         quality: quality(state.quality),
         stale: state.stale,
         age_s: state.received.map(|received| now.mono.since(received.mono).as_secs_f64()),

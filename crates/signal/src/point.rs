@@ -17,9 +17,10 @@ impl PointId {
 }
 
 /// What a point carries. Indications and measurements come in, commands and set points go out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum PointKind {
     /// Measured value (CIM `Analog`).
+    #[default]
     Analog,
     /// Single indication (CIM `Discrete`).
     Single,
@@ -94,7 +95,7 @@ pub struct Binding {
 }
 
 /// One point: the name it has for people and in the model, and where it comes from.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct PointDef {
     /// Unique name for people, e.g. `S4/Load1/P`.
     pub name: String,
@@ -126,6 +127,7 @@ pub struct PointList {
     points: Vec<PointDef>,
     by_name: HashMap<String, PointId>,
     by_mrid: HashMap<String, PointId>,
+    by_link: HashMap<Arc<str>, Vec<PointId>>,
 }
 
 /// Why a list of points was refused; `line` counts entries from 0.
@@ -157,6 +159,7 @@ impl PointList {
         }
         let mut by_name = HashMap::with_capacity(points.len());
         let mut by_mrid = HashMap::with_capacity(points.len());
+        let mut by_link = HashMap::<Arc<str>, Vec<PointId>>::new();
         for (entry, point) in points.iter().enumerate() {
             let Ok(id) = u32::try_from(entry).map(PointId) else {
                 return refuse(entry, "too many points".into());
@@ -173,8 +176,11 @@ impl PointList {
             if let Err(reason) = point.limits.check() {
                 return refuse(entry, reason);
             }
+            if let Some(binding) = &point.binding {
+                by_link.entry(Arc::clone(&binding.link)).or_default().push(id);
+            }
         }
-        Ok(Self { points, by_name, by_mrid })
+        Ok(Self { points, by_name, by_mrid, by_link })
     }
 
     /// Number of points.
@@ -207,10 +213,9 @@ impl PointList {
         self.by_mrid.get(mrid).copied()
     }
 
-    /// Ids of the points bound to a link.
-    pub fn of_link(&self, link: &str) -> Vec<PointId> {
-        let bound = |point: &PointDef| point.binding.as_ref().is_some_and(|binding| &*binding.link == link);
-        self.iter().filter(|(_, point)| bound(point)).map(|(id, _)| id).collect()
+    /// Ids of the points bound to a link, ascending.
+    pub fn of_link(&self, link: &str) -> &[PointId] {
+        self.by_link.get(link).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) struct Bound {
 pub(super) fn bind(config: &Config, points: &PointList, link: &str) -> Result<Vec<Bound>, ConfigError> {
     let mut used = HashSet::new();
     let mut bound = Vec::new();
-    for point in points.of_link(link) {
+    for &point in points.of_link(link) {
         let Some(def) = points.get(point) else { continue };
         let refuse = |reason: String| ConfigError::Point { point: def.name.clone(), reason };
         let entry = bind_point(config, point, def).map_err(refuse)?;

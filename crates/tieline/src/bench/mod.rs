@@ -2,7 +2,7 @@
 //!
 //! - `measure`: clocks, memory, the processor. `scenarios`: inputs from a seed. `kept`: room for results.
 //! - `powerflow`: one solution, and many scenarios; `unbalanced`: these conductor by conductor.
-//! - `contingencies`: every branch outage.
+//! - `contingencies`: every branch outage. `points`: the point database.
 //! - `feeder`: synthetic radial networks. `scaling`: cost against
 //!   size, with a plot.
 
@@ -11,6 +11,7 @@ mod feeder;
 mod kept;
 mod measure;
 mod plot;
+mod points;
 mod powerflow;
 mod scaling;
 mod scenarios;
@@ -48,6 +49,9 @@ enum Workload {
     PowerflowBatch(BenchArgs),
     /// Every branch outage, AC or DC.
     Contingencies(contingencies::ContingencyArgs),
+    /// The point database: changes of values taken over in random order, with limits, staleness and history, while a
+    /// reader looks at all points.
+    Points(points::PointsArgs),
     /// Cost against size: synthetic radial networks and the given meshed cases; one JSON line each.
     Scaling(scaling::ScalingArgs),
 }
@@ -127,6 +131,11 @@ pub(crate) fn command(command: &BenchCommand) -> anyhow::Result<ExitCode> {
         }
         Workload::Contingencies(args) => {
             tell("contingencies", (&args.network, args.runs), contingencies::run(args)?)
+        }
+        Workload::Points(args) => {
+            let line = points::run(args)?;
+            files::write(None, format!("{line}\n").as_bytes())?;
+            Ok(ExitCode::SUCCESS)
         }
         Workload::Scaling(args) => scaling::run(args),
     }
