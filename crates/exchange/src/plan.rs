@@ -208,6 +208,7 @@ fn point(
         normal,
         stale_after: Some(stale_after),
         deadband: if analog { shape.nominal * options.deadband } else { 0.0 },
+        ..PointDef::default()
     }
 }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use signal::formula::Formula;
 use signal::{Binding, ControlMode, Limits, PointDef, PointKind, PointList};
 
 use crate::ReadError;
-use crate::table::{Row, rows};
+use crate::table::{Row, rows_from};
 
 /// The columns, in their order.
-pub const HEADER: [&str; 18] = [
+pub const HEADER: [&str; 22] = [
     "name",
     "mrid",
     "equipment",
@@ -28,7 +29,14 @@ pub const HEADER: [&str; 18] = [
     "normal",
     "stale_after_s",
     "deadband",
+    "formula",
+    "rate_limit",
+    "archive_deadband",
+    "counter_range",
 ];
+
+/// Columns that every list has; those behind them may be left out.
+const REQUIRED: usize = 18;
 
 const DIRECT: &str = "direct";
 const SELECT: &str = "select";
@@ -37,7 +45,7 @@ const MAX_STALE_S: f64 = 10.0 * 366.0 * 86_400.0;
 
 /// Reads a point list.
 pub fn read(bytes: &[u8]) -> Result<PointList, ReadError> {
-    let rows = rows(bytes, &HEADER)?;
+    let rows = rows_from(bytes, &HEADER, REQUIRED)?;
     let points = rows.iter().map(point).collect::<Result<Vec<_>, _>>()?;
     PointList::new(points).map_err(|error| {
         let line = rows.get(error.entry).map_or(0, |row| row.line);
@@ -97,10 +105,33 @@ fn point(row: &Row) -> Result<PointDef, ReadError> {
             high_high: row.number("high_high")?,
             hysteresis: row.number("hysteresis")?.unwrap_or(0.0),
         },
+        rate_limit: row.number("rate_limit")?,
         normal,
         stale_after: stale.map(Duration::from_secs_f64),
         deadband,
+        formula: formula(row)?,
+        archive_deadband: row.number("archive_deadband")?.unwrap_or(0.0),
+        counter_range: counter_range(row)?,
     })
+}
+
+fn formula(row: &Row) -> Result<Option<Formula>, ReadError> {
+    let text = row.cell("formula");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let refuse = |error| row.refuse("formula", format!("{error}"), "e.g. ({A/P} + {B/P}) * 0.5");
+    Formula::parse(text).map(Some).map_err(refuse)
+}
+
+fn counter_range(row: &Row) -> Result<Option<u64>, ReadError> {
+    let text = row.cell("counter_range");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let range = text.parse().ok().filter(|range| (2..=1 << 62).contains(range));
+    let refuse = || row.refuse("counter_range", "is no range", "readings before zero, e.g. 4294967296");
+    range.map(Some).ok_or_else(refuse)
 }
 
 fn binding(row: &Row) -> Result<Option<Binding>, ReadError> {
@@ -135,7 +166,7 @@ fn binding(row: &Row) -> Result<Option<Binding>, ReadError> {
     Ok(Some(Binding { link: Arc::from(link), address: address.to_owned(), control }))
 }
 
-fn cells(point: &PointDef) -> [String; 18] {
+fn cells(point: &PointDef) -> [String; 22] {
     let optional = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
     let binding = point.binding.as_ref();
     let control = binding.and_then(|binding| binding.control.as_ref());
@@ -168,6 +199,10 @@ fn cells(point: &PointDef) -> [String; 18] {
         normal.to_owned(),
         optional(point.stale_after.map(|span| span.as_secs_f64())),
         point.deadband.to_string(),
+        point.formula.as_ref().map_or(String::new(), |formula| formula.text().to_owned()),
+        optional(point.rate_limit),
+        optional(Some(point.archive_deadband).filter(|band| *band > 0.0)),
+        point.counter_range.map_or(String::new(), |range| range.to_string()),
     ]
 }
 
@@ -202,9 +237,12 @@ mod tests {
     fn faults_are_named_with_their_line() {
         let header = HEADER.join(",");
         let good = "a,_a,,S1,analog,MW,S1,M_ME_TF_1@1,,,,1,2,,0,,10,0";
-        assert_eq!(read(format!("{header}\n# note\n{good}\n").as_bytes()).unwrap().len(), 1);
+        // A list of before the later columns.
+        let short = HEADER[..REQUIRED].join(",");
+        assert_eq!(read(format!("{short}\n# note\n{good}\n").as_bytes()).unwrap().len(), 1);
         let check = |row: &str, line: u32, reason: &str| {
-            let error = read(format!("{header}\n{good}\n{row}\n").as_bytes()).unwrap_err();
+            let (header, end) = if row.matches(',').count() < REQUIRED { (&short, "") } else { (&header, ",,,,") };
+            let error = read(format!("{header}\n{good}{end}\n{row}\n").as_bytes()).unwrap_err();
             assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error}");
             assert!(!error.hint.is_empty());
         };
@@ -219,6 +257,12 @@ mod tests {
         check("b,_b,,S1,double,,L,1,,,,,,,0,closed,,0", 3, "normal");
         check("b,_b,,S1,analog,MW,,,,,,,,,0,,-1,0", 3, "stale_after_s");
         check("b,_b,,S1,analog", 3, "5 cells");
+        let sum = "b,_b,,S1,analog,MW,,,,,,,,,0,,,0,({a} + 1) * 2,5,0.5,";
+        assert_eq!(read(format!("{header}\n{good},,,,\n{sum}\n").as_bytes()).unwrap().calculations().len(), 1);
+        check("b,_b,,S1,analog,MW,,,,,,,,,0,,,0,{a} +,,,", 3, "formula: character 6");
+        check("b,_b,,S1,analog,MW,,,,,,,,,0,,,0,{c},,,", 3, "no point");
+        check("b,_b,,S1,counter,,,,,,,,,,0,,,0,,,,1", 3, "counter_range");
+        check("b,_b,,S1,single,,,,,,,,,,0,,,0,,5,,", 3, "analogue");
         assert_eq!(read(b"name,mrid\n").unwrap_err().line, 1);
         assert_eq!(read(b"").unwrap_err().line, 0);
         assert!(read(&[header.as_bytes(), b"\nb\xff"].concat()).is_err());

@@ -14,6 +14,15 @@ pub(crate) struct Row {
 
 /// Reads all rows; the header must be exactly the one expected.
 pub(crate) fn rows(bytes: &[u8], header: &'static [&'static str]) -> Result<Vec<Row>, ReadError> {
+    rows_from(bytes, header, header.len())
+}
+
+/// Reads all rows; columns behind the first `required` may be missing, from the end.
+pub(crate) fn rows_from(
+    bytes: &[u8],
+    mut header: &'static [&'static str],
+    required: usize,
+) -> Result<Vec<Row>, ReadError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -28,6 +37,7 @@ pub(crate) fn rows(bytes: &[u8], header: &'static [&'static str]) -> Result<Vec<
         let cells = record.map_err(|error| fault(bytes, &error))?;
         let line = line_of(bytes, cells.position());
         if !titled {
+            header = header.get(..cells.len()).filter(|start| start.len() >= required).unwrap_or(header);
             if cells.iter().ne(header.iter().copied()) {
                 return Err(ReadError::new(
                     line,

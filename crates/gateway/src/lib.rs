@@ -209,6 +209,7 @@ mod tests {
             normal: None,
             stale_after: None,
             deadband: 0.0,
+            ..PointDef::default()
         }
     }
 

@@ -14,6 +14,8 @@ use timebase::Utc;
 pub enum AlarmKind {
     /// A measured value is beyond a limit.
     Limit,
+    /// A measured value changes faster than its limit.
+    Rate,
     /// An indication is not in its normal state.
     State,
     /// A switch or tap moved without a command of ours.
@@ -30,8 +32,9 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// Every kind with its name in the store and in the API.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Limit, "limit"),
+        (Self::Rate, "rate"),
         (Self::State, "state"),
         (Self::Uncommanded, "uncommanded"),
         (Self::Link, "link"),

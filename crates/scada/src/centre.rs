@@ -3,15 +3,23 @@
 //! It has one owner. Calls go in, then [`Centre::take_changes`] tells what became of them, in order, for the store,
 //! the historian, the screens and the links. Nothing here reads a clock or does I/O.
 
+mod calculated;
+#[cfg(test)]
+mod tests;
+mod treat;
+
 use crate::alarm::{AlarmId, AlarmKind, AlarmList, Raise, Transition};
 use crate::event::{Event, EventKind, EventLog, NewEvent, Severity};
 use crate::gate::{Gate, GateConfig, Outgoing};
 use crate::limit::{LimitLevels, Zone};
+use crate::mode::PointModes;
 use crate::table::{Applied, PointState, Table};
 use crate::tag::TagList;
-use signal::{CommandId, Limits, LinkState, PointId, PointList, Sample, Value};
+use calculated::Due;
+use signal::{CommandId, LinkState, PointDef, PointId, PointList, Sample, Value};
 use std::sync::Arc;
 use timebase::{Now, Utc};
+use treat::Treatment;
 
 /// What the store held when the platform started.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +32,8 @@ pub struct Restored {
     pub alarms: Vec<crate::alarm::Alarm>,
     /// Tags in force.
     pub tags: TagList,
+    /// Points that are not treated as usual.
+    pub modes: PointModes,
 }
 
 /// What became of the calls since the last [`Centre::take_changes`].
@@ -65,6 +75,12 @@ pub struct Counters {
     pub unknown: u64,
     /// Samples that changed a value or a quality.
     pub changed: u64,
+    /// Samples of points that people have set aside: kept for the end of that.
+    pub held: u64,
+    /// Results of formulas.
+    pub calculated: u64,
+    /// Changes within the archive deadband.
+    pub within_deadband: u64,
 }
 
 /// What every change of a point is held against, in one cache line.
@@ -75,13 +91,32 @@ struct Watch {
     zone: Zone,
     /// A value was held against the limits since the start.
     is_judged: bool,
+    /// Has a limit of its rate of change.
+    has_rate: bool,
+    /// A counter that counts on.
+    is_counter: bool,
+    /// A formula asks for it.
+    is_asked_for: bool,
+    archive_deadband: f64,
+    /// The last value that counted.
+    counted: f64,
     /// Stands in the list of changed points.
     is_dirty: bool,
 }
 
 impl Watch {
-    fn new(limits: &Limits) -> Self {
-        Self { limits: LimitLevels::new(limits), zone: Zone::Normal, is_judged: false, is_dirty: false }
+    fn new(def: &PointDef, is_asked_for: bool) -> Self {
+        Self {
+            limits: LimitLevels::new(&def.limits),
+            zone: Zone::Normal,
+            is_judged: false,
+            has_rate: def.rate_limit.is_some(),
+            is_counter: def.counter_range.is_some(),
+            is_asked_for,
+            archive_deadband: def.archive_deadband,
+            counted: f64::NAN,
+            is_dirty: false,
+        }
     }
 }
 
@@ -90,6 +125,8 @@ impl Watch {
 pub struct Centre {
     table: Table,
     watches: Vec<Watch>,
+    treatment: Treatment,
+    due: Due,
     alarms: AlarmList,
     events: EventLog,
     tags: TagList,
@@ -102,10 +139,15 @@ pub struct Centre {
 impl Centre {
     /// An empty database that continues where the store ended.
     pub fn new(points: Arc<PointList>, gate: GateConfig, restored: Restored) -> Self {
-        let watches = points.iter().map(|(_, def)| Watch::new(&def.limits)).collect();
+        let watch = |(id, def)| Watch::new(def, !points.asked_by(id).is_empty());
+        let watches = points.iter().map(watch).collect();
+        // Formulas are worth something before the first change, even if it is only "unknown".
+        let due = (0..).take(points.calculations().len()).collect();
         Self {
             table: Table::new(points),
             watches,
+            treatment: Treatment::restored(restored.modes),
+            due,
             alarms: AlarmList::restore(restored.alarms),
             events: EventLog::after(restored.last_event),
             tags: restored.tags,
@@ -147,18 +189,38 @@ impl Centre {
     }
 
     /// Takes a sample from a link: table, change detection, limits, state alarms, returned measurement. O(1).
+    ///
+    /// `samples = processed + unknown + held` of the counters.
     pub fn apply(&mut self, sample: &Sample) {
-        match self.table.apply(sample) {
-            Applied::Unknown => self.counters.unknown += 1,
-            Applied::Refreshed(state) => {
+        let Some(watch) = self.watches.get(sample.point.at()) else {
+            self.counters.unknown += 1;
+            return;
+        };
+        if !watch.is_counter && self.treatment.is_usual() {
+            self.counters.processed += 1;
+            self.take_over(sample, false);
+            return;
+        }
+        let counter_range = self.table.points()[sample.point].counter_range;
+        match self.treatment.treat(sample, counter_range) {
+            Some(sample) => {
                 self.counters.processed += 1;
+                self.take_over(&sample, false);
+            }
+            None => self.counters.held += 1,
+        }
+    }
+
+    /// Takes over what counts.
+    fn take_over(&mut self, sample: &Sample, replaced: bool) {
+        match self.table.put(sample, replaced) {
+            Applied::Unknown => {}
+            Applied::Refreshed(state) => {
                 // A command to where the device already stands is confirmed by the next look at it.
                 self.confirm(sample.point, &state, sample.received);
             }
             Applied::Changed { before, after } => {
-                self.counters.processed += 1;
-                self.counters.changed += 1;
-                self.note_change(sample.point, after);
+                self.note_change(sample.point, (&before, after));
                 self.supervise(sample.point, (&before, &after), sample.received);
             }
         }
@@ -274,16 +336,31 @@ impl Centre {
         }
     }
 
-    fn note_change(&mut self, point: PointId, state: PointState) {
-        if !std::mem::replace(&mut self.watches[point.at()].is_dirty, true) {
+    fn note_change(&mut self, point: PointId, (before, state): (&PointState, PointState)) {
+        let watch = &mut self.watches[point.at()];
+        if !std::mem::replace(&mut watch.is_dirty, true) {
             self.changed.push(point);
         }
+        if watch.is_asked_for {
+            self.note_due(point);
+        }
+        let watch = &mut self.watches[point.at()];
+        if let Some(Value::Analog(number)) = state.value.filter(|_| watch.archive_deadband > 0.0) {
+            let same = before.quality == state.quality && before.stale == state.stale;
+            if same && (number - watch.counted).abs() <= watch.archive_deadband {
+                self.counters.within_deadband += 1;
+                return;
+            }
+            watch.counted = number;
+        }
+        self.counters.changed += 1;
         self.history.push((point, state));
     }
 
     fn mark_stale(&mut self, point: PointId) {
+        let Some(before) = self.table.get(point) else { return };
         if let Some(state) = self.table.mark_stale(point) {
-            self.note_change(point, state);
+            self.note_change(point, (&before, state));
         }
     }
 
@@ -291,7 +368,12 @@ impl Centre {
         let Some(value) = state.good() else { return };
         self.confirm(point, state, now);
         match value {
-            Value::Analog(_) => self.check_limits(point, value, state),
+            Value::Analog(number) => {
+                self.check_limits(point, value, state);
+                if self.watches[point.at()].has_rate {
+                    self.check_rate(point, (before, number), state);
+                }
+            }
             Value::Single(_) | Value::Double(_) | Value::Step(_) => {
                 self.check_state(point, before, value, state)
             }
@@ -301,7 +383,8 @@ impl Centre {
     }
 
     fn confirm(&mut self, point: PointId, state: &PointState, now: Now) {
-        if let Some(value) = state.good() {
+        // What a person has entered is no returned measurement.
+        if let Some(value) = state.good().filter(|_| !state.replaced) {
             self.gate.observe(point, value, now);
         }
     }
@@ -331,6 +414,26 @@ impl Centre {
                 };
                 self.alarms.raise(raise, at);
             }
+        }
+    }
+
+    /// A change that is faster than its limit is an alarm until a slower one follows.
+    fn check_rate(&mut self, point: PointId, (before, number): (&PointState, f64), state: &PointState) {
+        let def = &self.table.points()[point];
+        let (Some(limit), Some(old)) = (def.rate_limit, before.good_number()) else { return };
+        let (Some(from), Some(at)) = (before.time(), state.time()) else { return };
+        let seconds = at.since(from).as_secs_f64();
+        if seconds <= 0.0 {
+            return;
+        }
+        let rate = (number - old) / seconds;
+        if rate.abs() > limit {
+            let value = format!("{rate:+.3} {}/s", def.unit);
+            let mut raise = point_raise(AlarmKind::Rate, point, def, Severity::Medium, &value);
+            raise.text = format!("changes faster than {limit} {}/s", def.unit);
+            self.alarms.raise(raise, at);
+        } else {
+            self.alarms.clear(AlarmKind::Rate, &def.name, at);
         }
     }
 
@@ -413,6 +516,7 @@ fn point_raise(
         | AlarmKind::Link
         | AlarmKind::Estimator
         | AlarmKind::Command
+        | AlarmKind::Rate
         | AlarmKind::System => String::new(),
     };
     Raise { kind, source: def.name.clone(), point: Some(point), priority, text, value_text: value.to_owned() }

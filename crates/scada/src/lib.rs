@@ -18,6 +18,7 @@ pub mod centre;
 pub mod event;
 pub mod gate;
 pub mod limit;
+pub mod mode;
 pub mod table;
 pub mod tag;
 pub mod wording;

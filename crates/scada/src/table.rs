@@ -158,6 +158,11 @@ impl Table {
 
     /// Takes a sample over: O(1). A value of another kind than the point's is kept out and marks it invalid (S-30).
     pub fn apply(&mut self, sample: &Sample) -> Applied {
+        self.put(sample, false)
+    }
+
+    /// The same for a value that a person has entered in place of the process's, if `replaced`.
+    pub(crate) fn put(&mut self, sample: &Sample, replaced: bool) -> Applied {
         let Some(cell) = self.cells.get(sample.point.at()) else { return Applied::Unknown };
         let before = cell.read_own();
         let mut state = before;
@@ -179,13 +184,17 @@ impl Table {
         state.quality = quality;
         state.received = Some(sample.received);
         state.stale = false;
+        state.replaced = replaced;
         cell.write(&state);
         self.counts.replace(&before, &state);
         if let Some(limit) = cell.stale_after().filter(|_| !cell.waits.load(Relaxed)) {
             cell.waits.store(true, Relaxed);
             self.ages.wait(sample.point, sample.received.mono + limit);
         }
-        let same = before.value == state.value && before.quality == state.quality && !before.stale;
+        let same = before.value == state.value
+            && before.quality == state.quality
+            && before.replaced == replaced
+            && !before.stale;
         if same { Applied::Refreshed(state) } else { Applied::Changed { before, after: state } }
     }
 
@@ -193,7 +202,8 @@ impl Table {
     pub fn mark_stale(&mut self, id: PointId) -> Option<PointState> {
         let cell = self.cells.get(id.at())?;
         let before = cell.read_own();
-        if before.stale {
+        // What a person has entered does not age.
+        if before.stale || before.replaced {
             return None;
         }
         let mut state = before;
@@ -218,7 +228,10 @@ impl Table {
                 let state = cell.read_own();
                 let waiting = state.received.filter(|_| !state.stale).zip(cell.stale_after());
                 let Some((received, limit)) = waiting else { continue };
-                if now.since(received.mono) > limit {
+                if state.replaced {
+                    cell.waits.store(true, Relaxed);
+                    self.ages.wait(point, now + limit);
+                } else if now.since(received.mono) > limit {
                     overdue.push(point);
                 } else {
                     cell.waits.store(true, Relaxed);
@@ -252,7 +265,8 @@ impl QualityCounts {
     }
 }
 
-fn fits(kind: PointKind, value: Value) -> bool {
+/// Whether a value is of a kind and can be shown.
+pub(crate) fn fits(kind: PointKind, value: Value) -> bool {
     match (kind, value) {
         (PointKind::Analog, Value::Analog(number)) => number.is_finite(),
         (PointKind::Single, Value::Single(_))

@@ -37,6 +37,7 @@ fn def(name: &str, kind: PointKind, control: Option<ControlMode>) -> PointDef {
         normal: None,
         stale_after: Some(Duration::from_secs(10)),
         deadband: 0.0,
+        ..PointDef::default()
     }
 }
 

@@ -3,10 +3,12 @@
 //! - [`Sample`]: one reading of one point with value, quality and stamps.
 //! - [`Quality`]: IEC 61850-7-3 quality; protocols translate theirs into it and back.
 //! - [`PointDef`], [`PointList`]: what points exist and where a protocol finds them.
+//! - [`formula`]: points that are calculated from others.
 //! - [`PointSession`], [`PointStation`]: what a protocol crate implements, one per role, both sans-I/O.
 //!
 //! Protocol words stay in the protocol crates; an address is opaque text here.
 
+pub mod formula;
 mod point;
 mod quality;
 mod session;
@@ -14,7 +16,7 @@ mod station;
 mod value;
 
 pub use point::{
-    Binding, ControlMode, Limits, PointDef, PointId, PointKind, PointList, PointListError, Unit,
+    Binding, Calculation, ControlMode, Limits, PointDef, PointId, PointKind, PointList, PointListError, Unit,
 };
 pub use quality::{Detail, Quality, Source, Validity};
 pub use session::{

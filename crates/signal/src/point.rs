@@ -1,5 +1,6 @@
 //! What points exist: definitions, bindings to protocol addresses, the list with its dense ids.
 
+use crate::formula::Formula;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -111,14 +112,32 @@ pub struct PointDef {
     pub unit: Unit,
     /// Where it comes from; `None` for a point that is entered or calculated.
     pub binding: Option<Binding>,
+    /// How it is calculated from other points.
+    pub formula: Option<Formula>,
     /// Alarm limits.
     pub limits: Limits,
+    /// Fastest change that is not an alarm, in the unit per second.
+    pub rate_limit: Option<f64>,
     /// Normal state of an indication; any other raises a change-of-state alarm.
     pub normal: Option<bool>,
     /// Age after which the value counts as stale.
     pub stale_after: Option<Duration>,
     /// Changes of an analogue value within this band, in its unit, are not reported by a simulated station.
     pub deadband: f64,
+    /// Changes of an analogue value within this band around the last one that counted, in its unit, are shown but neither
+    /// archived nor handed on. Quality always counts.
+    pub archive_deadband: f64,
+    /// Readings of a device's counter before it begins at zero again, e.g. 2³²; the point then counts on.
+    pub counter_range: Option<u64>,
+}
+
+/// One calculated point with what it is made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Calculation {
+    /// The calculated point.
+    pub point: PointId,
+    /// Points of its formula, in the order of [`Formula::names`].
+    pub inputs: Vec<PointId>,
 }
 
 /// All points, in the order of their ids.
@@ -128,6 +147,9 @@ pub struct PointList {
     by_name: HashMap<String, PointId>,
     by_mrid: HashMap<String, PointId>,
     by_link: HashMap<Arc<str>, Vec<PointId>>,
+    calculations: Vec<Calculation>,
+    /// Positions of the calculations that ask for a point.
+    asked_by: HashMap<PointId, Vec<u32>>,
 }
 
 /// Why a list of points was refused; `line` counts entries from 0.
@@ -173,14 +195,21 @@ impl PointList {
             if by_mrid.insert(point.mrid.clone(), id).is_some() {
                 return refuse(entry, format!("mrid {:?} is used twice", point.mrid));
             }
-            if let Err(reason) = point.limits.check() {
+            if let Err(reason) = point.limits.check().and_then(|()| point.check()) {
                 return refuse(entry, reason);
             }
             if let Some(binding) = &point.binding {
                 by_link.entry(Arc::clone(&binding.link)).or_default().push(id);
             }
         }
-        Ok(Self { points, by_name, by_mrid, by_link })
+        let calculations = calculations(&points, &by_name)?;
+        let mut asked_by = HashMap::<PointId, Vec<u32>>::new();
+        for (position, calculation) in (0_u32..).zip(&calculations) {
+            for &input in &calculation.inputs {
+                asked_by.entry(input).or_default().push(position);
+            }
+        }
+        Ok(Self { points, by_name, by_mrid, by_link, calculations, asked_by })
     }
 
     /// Number of points.
@@ -213,6 +242,16 @@ impl PointList {
         self.by_mrid.get(mrid).copied()
     }
 
+    /// Calculated points, each after all that it asks for.
+    pub fn calculations(&self) -> &[Calculation] {
+        &self.calculations
+    }
+
+    /// Positions in [`Self::calculations`] of those that ask for a point, ascending.
+    pub fn asked_by(&self, id: PointId) -> &[u32] {
+        self.asked_by.get(&id).map_or(&[], Vec::as_slice)
+    }
+
     /// Ids of the points bound to a link, ascending.
     pub fn of_link(&self, link: &str) -> &[PointId] {
         self.by_link.get(link).map_or(&[], Vec::as_slice)
@@ -224,6 +263,75 @@ impl std::ops::Index<PointId> for PointList {
     fn index(&self, id: PointId) -> &PointDef {
         &self.points[id.at()]
     }
+}
+
+impl PointDef {
+    fn check(&self) -> Result<(), String> {
+        let positive = |name: &str, number: Option<f64>| match number {
+            Some(number) if !(number.is_finite() && number > 0.0) => {
+                Err(format!("{name} must be above zero"))
+            }
+            Some(_) | None => Ok(()),
+        };
+        positive("rate limit", self.rate_limit)?;
+        if !(self.archive_deadband.is_finite() && self.archive_deadband >= 0.0) {
+            return Err("archive deadband must not be below zero".into());
+        }
+        if self.counter_range.is_some() && self.kind != PointKind::Counter {
+            return Err("only a counter has a range".into());
+        }
+        let analogue = self.rate_limit.is_none() && self.archive_deadband == 0.0 && self.formula.is_none();
+        if !analogue && self.kind != PointKind::Analog {
+            return Err("rate limit, archive deadband and formula are for analogue points".into());
+        }
+        if self.formula.is_some() && self.binding.is_some() {
+            return Err("a point is calculated or comes from a link, not both".into());
+        }
+        Ok(())
+    }
+}
+
+/// The calculated points in an order in which each stands after all that it asks for (Kahn, "Topological sorting of large
+/// networks", CACM 5(11), 1962).
+fn calculations(
+    points: &[PointDef],
+    by_name: &HashMap<String, PointId>,
+) -> Result<Vec<Calculation>, PointListError> {
+    let mut waiting = Vec::new();
+    for (entry, point) in points.iter().enumerate() {
+        let Some(formula) = &point.formula else { continue };
+        let find = |name: &String| {
+            let reason = || format!("formula: there is no point {name:?}");
+            by_name.get(name).copied().ok_or_else(|| PointListError { entry, reason: reason() })
+        };
+        let inputs = formula.names().iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        waiting.push(Calculation { point: PointId(entry as u32), inputs });
+    }
+    let position: HashMap<PointId, usize> =
+        waiting.iter().enumerate().map(|(at, calculation)| (calculation.point, at)).collect();
+    let mut missing: Vec<usize> = Vec::with_capacity(waiting.len());
+    let mut followers = vec![Vec::new(); waiting.len()];
+    for (at, calculation) in waiting.iter().enumerate() {
+        let before = calculation.inputs.iter().filter_map(|input| position.get(input));
+        missing.push(before.clone().count());
+        before.for_each(|&before| followers[before].push(at));
+    }
+    let mut ready: Vec<usize> = (0..waiting.len()).filter(|&at| missing[at] == 0).collect();
+    let mut done = 0;
+    while let Some(&at) = ready.get(done) {
+        done += 1;
+        for &follower in &followers[at] {
+            missing[follower] -= 1;
+            if missing[follower] == 0 {
+                ready.push(follower);
+            }
+        }
+    }
+    if let Some(at) = (0..waiting.len()).find(|&at| missing[at] > 0) {
+        let entry = waiting[at].point.at();
+        return Err(PointListError { entry, reason: "formula: it asks for itself, in the end".into() });
+    }
+    Ok(ready.into_iter().map(|at| waiting[at].clone()).collect())
 }
 
 impl Limits {
@@ -258,6 +366,7 @@ mod tests {
             normal: None,
             stale_after: None,
             deadband: 0.0,
+            ..PointDef::default()
         }
     }
 
@@ -271,5 +380,38 @@ mod tests {
         let mut falling = def("a", "1");
         falling.limits = Limits { low: Some(5.0), high: Some(1.0), ..Limits::default() };
         assert!(PointList::new(vec![falling]).is_err());
+    }
+
+    fn calculated(name: &str, formula: &str) -> PointDef {
+        let formula = Some(Formula::parse(formula).unwrap());
+        PointDef { formula, binding: None, ..def(name, &format!("_{name}")) }
+    }
+
+    #[test]
+    fn a_calculated_point_stands_after_what_it_asks_for() {
+        let list = PointList::new(vec![
+            calculated("total", "{half} * 2"),
+            calculated("half", "({a} + {b}) / 2"),
+            def("a", "1"),
+            def("b", "2"),
+        ]);
+        let list = list.unwrap();
+        let order: Vec<PointId> = list.calculations().iter().map(|calculation| calculation.point).collect();
+        assert_eq!(order, [PointId(1), PointId(0)]);
+        assert_eq!((list.asked_by(PointId(2)), list.asked_by(PointId(1))), (&[0][..], &[1][..]));
+        assert!(list.asked_by(PointId(0)).is_empty());
+    }
+
+    #[test]
+    fn formulas_that_cannot_be_are_refused_with_their_entry() {
+        let check = |points: Vec<PointDef>, entry: usize, part: &str| {
+            let error = PointList::new(points).unwrap_err();
+            assert!(error.entry == entry && error.reason.contains(part), "{error}");
+        };
+        check(vec![def("a", "1"), calculated("b", "{c}")], 1, "no point \"c\"");
+        check(vec![calculated("a", "{b}"), calculated("b", "{a}")], 0, "itself");
+        check(vec![calculated("a", "1 + {a}")], 0, "itself");
+        let bound = PointDef { binding: def("x", "x").binding, ..calculated("a", "1") };
+        check(vec![bound], 0, "not both");
     }
 }

@@ -16,6 +16,7 @@ pub fn point(name: &str, kind: PointKind, link: &str, address: &str) -> PointDef
         normal: None,
         stale_after: None,
         deadband: 0.0,
+        ..PointDef::default()
     }
 }
 

@@ -98,6 +98,7 @@ fn point((number, text): (usize, &str)) -> Option<PointDef> {
         normal: None,
         stale_after: None,
         deadband: 0.0,
+        ..PointDef::default()
     })
 }
 

@@ -81,6 +81,7 @@ fn point(number: usize, kind: PointKind, address: String, control: Option<(&str,
         normal: None,
         stale_after: None,
         deadband: 0.0,
+        ..PointDef::default()
     }
 }
 

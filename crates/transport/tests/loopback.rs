@@ -45,6 +45,7 @@ fn points() -> PointList {
         normal: None,
         stale_after: None,
         deadband: 0.0,
+        ..PointDef::default()
     };
     PointList::new((0..POINTS).map(point).collect()).unwrap()
 }
