@@ -19,8 +19,8 @@ pub use grid::{
 };
 pub use live::{LiveFrame, LivePoint};
 pub use point::{
-    BucketView, ControlOption, ControlView, HistoryView, LimitsView, NumericControl, PointView, PointsView,
-    QualityView, SampleView, TagRequest, TagView,
+    BucketView, ControlOption, ControlView, HistoryView, LimitsView, NumericControl, PointModeRequest,
+    PointModeView, PointView, PointsView, QualityView, SampleView, TagRequest, TagView,
 };
 pub use session::{ErrorView, Problem, ServerView, SessionView, SignIn};
 pub use status::{AlarmCounts, Counters, EstimationView, LinkView, PointCounts, StatusView};

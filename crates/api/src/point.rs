@@ -87,6 +87,40 @@ pub struct TagRequest {
     pub text: String,
 }
 
+/// How a point is to be treated; nothing set means as usual.
+#[derive(Clone, PartialEq, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointModeRequest {
+    /// What the link reports is held back; the last value stands, marked as blocked.
+    #[serde(default)]
+    pub inhibited: bool,
+    /// What the link reports is marked as a test and decides nothing.
+    #[serde(default)]
+    pub test: bool,
+    /// Stands in place of what the link reports, marked as substituted; 0 or 1 for indications.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// Why.
+    pub reason: String,
+}
+
+/// How a point is treated other than usual.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct PointModeView {
+    /// What the link reports is held back.
+    pub inhibited: bool,
+    /// What the link reports is marked as a test.
+    pub test: bool,
+    /// A person's value stands in place of what the link reports.
+    pub replaced: bool,
+    /// Who set it.
+    pub by: String,
+    /// Since when.
+    pub at: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// One point with its present state.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct PointView {
@@ -126,6 +160,10 @@ pub struct PointView {
     pub limits: LimitsView,
     /// How it is operated, `null` if it cannot be.
     pub control: Option<ControlView>,
+    /// Formula of a calculated point.
+    pub formula: Option<String>,
+    /// How people have set it aside, `null` if they have not.
+    pub mode: Option<PointModeView>,
     /// Tags in force.
     pub tags: Vec<TagView>,
     /// Priority of its most urgent active alarm.

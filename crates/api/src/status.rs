@@ -16,7 +16,7 @@ pub struct PointCounts {
     pub invalid: usize,
 }
 
-/// Samples by how far they came, each counted at its own place. `received = waiting + processed + shed`, and
+/// Samples by how far they came, each counted at its own place. `received = waiting + processed + held + shed`, and
 /// `changed = stored + on their way to the disk + changes_shed`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
 pub struct Counters {
@@ -26,7 +26,13 @@ pub struct Counters {
     pub waiting: u64,
     /// Samples applied to the point table.
     pub processed: u64,
-    /// Processed samples that changed a value or a quality, with staleness: what must be stored.
+    /// Samples of points that people have set aside, kept for their release.
+    pub held: u64,
+    /// Results of formulas of calculated points.
+    pub calculated: u64,
+    /// Changes within the archive deadband: shown, not stored.
+    pub within_deadband: u64,
+    /// Samples, results and staleness that changed a value or a quality beyond the archive deadband: what must be stored.
     pub changed: u64,
     /// Changes that are durable in the historian.
     pub stored: u64,

@@ -241,7 +241,8 @@ mod tests {
         let short = HEADER[..REQUIRED].join(",");
         assert_eq!(read(format!("{short}\n# note\n{good}\n").as_bytes()).unwrap().len(), 1);
         let check = |row: &str, line: u32, reason: &str| {
-            let (header, end) = if row.matches(',').count() < REQUIRED { (&short, "") } else { (&header, ",,,,") };
+            let (header, end) =
+                if row.matches(',').count() < REQUIRED { (&short, "") } else { (&header, ",,,,") };
             let error = read(format!("{header}\n{good}{end}\n{row}\n").as_bytes()).unwrap_err();
             assert_eq!((error.line, error.reason.contains(reason)), (line, true), "{error}");
             assert!(!error.hint.is_empty());
@@ -258,7 +259,10 @@ mod tests {
         check("b,_b,,S1,analog,MW,,,,,,,,,0,,-1,0", 3, "stale_after_s");
         check("b,_b,,S1,analog", 3, "5 cells");
         let sum = "b,_b,,S1,analog,MW,,,,,,,,,0,,,0,({a} + 1) * 2,5,0.5,";
-        assert_eq!(read(format!("{header}\n{good},,,,\n{sum}\n").as_bytes()).unwrap().calculations().len(), 1);
+        assert_eq!(
+            read(format!("{header}\n{good},,,,\n{sum}\n").as_bytes()).unwrap().calculations().len(),
+            1
+        );
         check("b,_b,,S1,analog,MW,,,,,,,,,0,,,0,{a} +,,,", 3, "formula: character 6");
         check("b,_b,,S1,analog,MW,,,,,,,,,0,,,0,{c},,,", 3, "no point");
         check("b,_b,,S1,counter,,,,,,,,,,0,,,0,,,,1", 3, "counter_range");

@@ -70,6 +70,8 @@ pub fn value_of(kind: PointKind, number: f64) -> Option<Value> {
         PointKind::Bits if whole && (0.0..=4_294_967_295.0).contains(&number) => {
             Some(Value::Bits(number as u32))
         }
-        PointKind::Single | PointKind::Double | PointKind::Step | PointKind::Counter | PointKind::Bits => None,
+        PointKind::Single | PointKind::Double | PointKind::Step | PointKind::Counter | PointKind::Bits => {
+            None
+        }
     }
 }

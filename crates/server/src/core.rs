@@ -436,6 +436,7 @@ impl Core {
     async fn flush(&mut self) {
         // A send that a link refuses is a change of its own; one more round writes that down.
         for _ in 0..3 {
+            self.centre.calculate(self.clock.now());
             let changes = self.centre.take_changes();
             if changes.is_empty() && self.backlog.is_empty() {
                 break;

@@ -8,6 +8,7 @@ mod alarms;
 mod commands;
 mod errors;
 mod grid;
+mod mode;
 mod page;
 mod points;
 mod session;
@@ -100,6 +101,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(points::history))
         .routes(routes!(points::place_tag))
         .routes(routes!(points::remove_tag))
+        .routes(routes!(mode::set))
         .routes(routes!(alarms::list))
         .routes(routes!(alarms::acknowledge))
         .routes(routes!(alarms::acknowledge_many))

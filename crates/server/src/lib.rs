@@ -18,6 +18,7 @@ mod http;
 mod identity;
 mod live;
 pub mod load;
+mod modes;
 mod persist;
 mod proposals;
 mod recorder;
@@ -284,6 +285,7 @@ fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>) -> Result<
         backlog: VecDeque::new(),
         retry_at: started.mono,
     };
+    core.centre.show_modes(*started);
     report_start(&mut core, opened)?;
     note_configuration(&mut core, &config.text)?;
     Ok(core)

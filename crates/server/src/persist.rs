@@ -108,6 +108,7 @@ pub(crate) fn restore(store: &Store, points: &PointList) -> Result<Restored> {
         last_command: store.next_command_id()?.saturating_sub(1),
         alarms,
         tags: TagList::restore(tags),
+        modes: crate::modes::restore(store, points)?,
     })
 }
 

@@ -2,14 +2,15 @@
 
 use api::{
     AlarmView, BadDataView, BranchEstimateView, BusEstimateView, CommandView, ControlOption, ControlView,
-    EstimateView, EventView, LimitsView, LivePoint, NumericControl, PointView, ProposalView, QualityView,
-    StageView, TagView,
+    EstimateView, EventView, LimitsView, LivePoint, NumericControl, PointModeView, PointView, ProposalView,
+    QualityView, StageView, TagView,
 };
 use app::EstimateImage;
 use scada::alarm::Alarm;
 use scada::centre::Centre;
 use scada::event::Event;
 use scada::gate::{CommandRecord, Origin};
+use scada::mode::SetMode;
 use scada::table::PointState;
 use scada::tag::Tag;
 use scada::wording::value_text;
@@ -52,9 +53,22 @@ pub(crate) fn point(id: PointId, centre: &Centre, now: Now) -> Option<PointView>
             high_high: def.limits.high_high,
         },
         control: control(def),
+        formula: def.formula.as_ref().map(|formula| formula.text().to_owned()),
+        mode: centre.modes().get(&id).map(mode),
         tags: centre.tags().of(id).map(tag).collect(),
         alarm: centre.alarms().of_point(id).map(|severity| severity.name().to_owned()),
     })
+}
+
+fn mode(set: &SetMode) -> PointModeView {
+    PointModeView {
+        inhibited: set.mode.inhibited,
+        test: set.mode.test,
+        replaced: set.mode.replaced.is_some(),
+        by: set.by.clone(),
+        at: stamp(set.at),
+        reason: set.reason.clone(),
+    }
 }
 
 /// A point in a live frame.

@@ -211,7 +211,10 @@ fn a_counter_counts_on_over_its_range() {
     }
     use Validity::{Good, Questionable};
     // 990 to 20 is a turn of 1000 readings; 30 to 5 is a device that began anew.
-    assert_eq!(totals, [(900.0, Good), (990.0, Good), (1020.0, Good), (1030.0, Good), (1035.0, Questionable)]);
+    assert_eq!(
+        totals,
+        [(900.0, Good), (990.0, Good), (1020.0, Good), (1030.0, Good), (1035.0, Questionable)]
+    );
 }
 
 #[test]

@@ -129,7 +129,8 @@ impl Centre {
         if let Some(value) = mode.replaced {
             let quality = Quality { source: Source::Substituted, test: mode.test, ..Quality::GOOD };
             // What the process said before it was replaced comes back if nothing newer does.
-            if let (false, Some(value), Some(received)) = (present.replaced, present.value, present.received) {
+            if let (false, Some(value), Some(received)) = (present.replaced, present.value, present.received)
+            {
                 let (quality, source_time) = (present.quality, present.source_time);
                 let said = Sample { point, value, quality, source_time, received };
                 self.treatment.beneath.entry(point).or_insert(said);

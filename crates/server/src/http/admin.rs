@@ -113,6 +113,8 @@ fn exposition(status: &StatusView) -> String {
         ),
         ("samples_waiting", "gauge", "Samples on their way to the point table.", counters.waiting),
         ("samples_processed_total", "counter", "Samples applied to the point table.", counters.processed),
+        ("samples_held_total", "counter", "Samples of points that people have set aside.", counters.held),
+        ("points_calculated_total", "counter", "Results of formulas.", counters.calculated),
         ("samples_shed_total", "counter", "Samples dropped on purpose.", counters.shed),
         ("changes_recorded_total", "counter", "Changes handed to the historian.", counters.changed),
         ("changes_stored_total", "counter", "Changes durable in the historian.", counters.stored),
