@@ -168,6 +168,11 @@ impl Centre {
         &self.alarms
     }
 
+    /// Listed alarms, to work on.
+    pub const fn alarms_mut(&mut self) -> &mut AlarmList {
+        &mut self.alarms
+    }
+
     /// The event log.
     pub const fn events(&self) -> &EventLog {
         &self.events
@@ -258,12 +263,14 @@ impl Centre {
         }
         self.gate.tick(now);
         self.follow_gate(now.utc);
+        self.alarms.tick(now);
     }
 
     /// Raises a condition that is not about a point (estimator, system).
     pub fn raise_about(&mut self, kind: AlarmKind, source: &str, priority: Severity, text: &str, at: Utc) {
         let (source, text) = (source.to_owned(), text.to_owned());
-        self.alarms.raise(Raise { kind, source, point: None, priority, text, value_text: String::new() }, at);
+        let value_text = String::new();
+        self.alarms.raise(Raise { kind, source, point: None, priority, below: false, text, value_text }, at);
     }
 
     /// Ends such a condition.
@@ -319,8 +326,8 @@ impl Centre {
     /// Everything that happened since the last call.
     pub fn take_changes(&mut self) -> Changes {
         let alarms = self.alarms.take_fresh();
-        for (transition, alarm) in &alarms {
-            self.events.push(alarm_event(*transition, alarm));
+        for event in self.alarms.take_events() {
+            self.events.push(event);
         }
         let points = fresh(&mut self.changed);
         for point in &points {
@@ -409,6 +416,7 @@ impl Centre {
                     source: def.name.clone(),
                     point: Some(point),
                     priority,
+                    below: matches!(zone, Zone::Low | Zone::LowLow),
                     text: zone.text().to_owned(),
                     value_text: format!("{number:.3} {}", def.unit),
                 };
@@ -519,20 +527,6 @@ fn point_raise(
         | AlarmKind::Rate
         | AlarmKind::System => String::new(),
     };
-    Raise { kind, source: def.name.clone(), point: Some(point), priority, text, value_text: value.to_owned() }
-}
-
-fn alarm_event(transition: Transition, alarm: &crate::alarm::Alarm) -> NewEvent {
-    let (time, text, actor) = match (transition, &alarm.acknowledged_by) {
-        (Transition::Acknowledged, Some((by, at))) => {
-            (*at, format!("acknowledged: {}", alarm.text), Some(by.clone()))
-        }
-        (Transition::Cleared, _) => {
-            (alarm.cleared_at.unwrap_or(alarm.raised_at), format!("cleared: {}", alarm.text), None)
-        }
-        (Transition::Raised | Transition::Acknowledged, _) => (alarm.raised_at, alarm.text.clone(), None),
-    };
-    let severity = if transition == Transition::Raised { alarm.priority } else { Severity::Info };
-    let (source, point) = (alarm.source.clone(), alarm.point);
-    NewEvent { time, kind: EventKind::Alarm, severity, source, point, text, actor }
+    let (source, value_text) = (def.name.clone(), value.to_owned());
+    Raise { kind, source, point: Some(point), priority, below: false, text, value_text }
 }
