@@ -4,9 +4,11 @@
 //! - [`matpower`]: MATPOWER cases `.m`, read and written.
 //! - [`opendss`]: distribution networks as OpenDSS scripts.
 //! - [`mod@plan`]: the points that a network has by rule; [`points_csv`]: a point list as CSV.
+//! - [`alarms_csv`]: what is decided of alarms as CSV.
 //! - [`measurements_csv`]: measurements for an estimation study.
 //! - [`layout`]: places for substations in a picture of the grid.
 
+pub mod alarms_csv;
 mod error;
 pub mod layout;
 pub mod matpower;
