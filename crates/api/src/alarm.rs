@@ -36,6 +36,37 @@ pub struct AlarmView {
     pub acknowledged_by: Option<String>,
     /// How often it was raised since it was listed.
     pub count: u32,
+    /// What it is listed together with, e.g. a substation.
+    pub group: String,
+    /// `shown`, `shelved`, `suppressed` or `out_of_service`.
+    pub place: String,
+    /// It was the first of its group in the present burst.
+    pub first_out: bool,
+    /// It ended, but stays until somebody resets it.
+    pub latched: bool,
+    /// It was raised three times within a minute.
+    pub chattering: bool,
+    /// An operator has put it aside.
+    pub shelved: Option<InhibitView>,
+    /// What hides it by design: another alarm, or `dead:GROUP`.
+    pub suppressed_by: Option<String>,
+    /// Somebody has taken it out of service.
+    pub out_of_service: Option<InhibitView>,
+}
+
+/// Somebody keeps an alarm from being annunciated.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct InhibitView {
+    /// Who.
+    pub by: String,
+    /// Since when.
+    pub at: String,
+    /// Until when.
+    pub until: String,
+    /// Why.
+    pub reason: String,
+    /// Ends when the alarm clears, if that is earlier.
+    pub one_shot: bool,
 }
 
 /// The listed alarms.
@@ -55,6 +86,14 @@ pub struct AlarmsView {
 pub struct AcknowledgeRequest {
     /// Their identities.
     pub ids: Vec<String>,
+}
+
+/// Groups of alarms to acknowledge.
+#[derive(Clone, PartialEq, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeGroupsRequest {
+    /// Their names.
+    pub groups: Vec<String>,
 }
 
 /// How many were acknowledged.

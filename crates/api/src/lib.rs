@@ -4,6 +4,7 @@
 //! milliseconds. The OpenAPI document is made from the same types.
 
 mod alarm;
+mod alarm_management;
 mod command;
 mod grid;
 mod live;
@@ -11,7 +12,14 @@ mod point;
 mod session;
 mod status;
 
-pub use alarm::{AcknowledgeRequest, Acknowledged, AlarmView, AlarmsView, EventView, EventsView};
+pub use alarm::{
+    AcknowledgeGroupsRequest, AcknowledgeRequest, Acknowledged, AlarmView, AlarmsView, EventView, EventsView,
+    InhibitView,
+};
+pub use alarm_management::{
+    AlarmDetailView, AlarmFiguresView, AlarmIdsRequest, AlarmRefusal, AlarmRuleView, AlarmsChanged,
+    FirstOutView, FloodView, FrequentView, GroupLineView, GroupsView, OutOfServiceRequest, ShelveRequest,
+};
 pub use command::{CommandRequest, CommandView, CommandsView, ProposalView, ProposalsView, StageView};
 pub use grid::{
     BadDataView, BranchEndView, BranchEstimateView, BranchView, BusEstimateView, EquipmentView, EstimateView,

@@ -83,12 +83,24 @@ pub struct EstimationView {
 }
 
 /// Alarms in short.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
 pub struct AlarmCounts {
-    /// Active.
+    /// Active and shown.
     pub active: usize,
-    /// Waiting for acknowledgement.
+    /// Shown and waiting for acknowledgement.
     pub unacknowledged: usize,
+    /// Put aside by operators.
+    pub shelved: usize,
+    /// Hidden by design.
+    pub suppressed: usize,
+    /// Out of service.
+    pub out_of_service: usize,
+    /// Annunciated in the last ten minutes.
+    pub rate: u64,
+    /// Since when a flood lasts (more than ten in ten minutes; it ends below five).
+    pub flood_since: Option<String>,
+    /// Alarms of that flood so far.
+    pub flood_alarms: Option<u64>,
 }
 
 /// State of the platform.

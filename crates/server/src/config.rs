@@ -1,5 +1,6 @@
 //! Configuration of the control centre: one TOML file, unknown keys refused, checked once.
 
+pub use crate::alarm_config::{AlarmConfig, SuppressConfig};
 use catalog::LinkProtocol;
 use serde::Deserialize;
 use std::fmt;
@@ -32,6 +33,9 @@ pub struct Config {
     /// Times of the command gate.
     #[serde(default)]
     pub gate: GateTimes,
+    /// How alarms are managed.
+    #[serde(default)]
+    pub alarms: AlarmConfig,
     /// Links to the field.
     #[serde(default)]
     pub link: Vec<LinkConfig>,
@@ -186,6 +190,7 @@ impl Config {
         config.network.file = base.join(&config.network.file);
         config.data.directory = base.join(&config.data.directory);
         config.points = config.points.map(|points| base.join(points));
+        config.alarms.rules = config.alarms.rules.map(|rules| base.join(rules));
         config.check().map_err(|reason| ConfigError { file: file.to_owned(), line: None, reason })?;
         Ok(config)
     }
@@ -214,7 +219,7 @@ impl Config {
         if !(0.1..=60.0).contains(&self.cycle.period_s) {
             return Err(format!("cycle.period_s: {} is not between 0.1 and 60", self.cycle.period_s));
         }
-        Ok(())
+        self.alarms.check()
     }
 }
 

@@ -286,6 +286,7 @@ impl Core {
         match image.state {
             EstimateState::Converged | EstimateState::Waiting => {
                 self.cycles_without = 0;
+                self.note_dead_groups(image, at);
                 self.centre.clear_about(AlarmKind::Estimator, ESTIMATOR, at);
             }
             EstimateState::Stopped | EstimateState::Unobservable => {
@@ -297,6 +298,18 @@ impl Core {
             }
         }
         self.judge_measurements(image, at);
+    }
+
+    /// Where no bus of a substation is energised, low values are a consequence: alarms about them are hidden by design.
+    fn note_dead_groups(&mut self, image: &EstimateImage, at: Utc) {
+        if image.state != EstimateState::Converged {
+            return;
+        }
+        let mut dead: BTreeSet<String> = image.buses.iter().map(|bus| bus.substation.clone()).collect();
+        for bus in image.buses.iter().filter(|bus| bus.energised) {
+            dead.remove(&bus.substation);
+        }
+        self.centre.alarms_mut().set_dead_groups(dead, at);
     }
 
     /// A measurement that stays bad is an alarm; one that is bad for a moment was only caught between two readings.

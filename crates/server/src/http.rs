@@ -4,6 +4,8 @@
 //! names. Answers carry a strict content security policy; everything comes from this origin.
 
 mod admin;
+mod alarm_acts;
+mod alarm_figures;
 mod alarms;
 mod commands;
 mod errors;
@@ -106,6 +108,15 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(alarms::acknowledge))
         .routes(routes!(alarms::acknowledge_many))
         .routes(routes!(alarms::events))
+        .routes(routes!(alarm_acts::shelve))
+        .routes(routes!(alarm_acts::unshelve))
+        .routes(routes!(alarm_acts::out_of_service))
+        .routes(routes!(alarm_acts::return_to_service))
+        .routes(routes!(alarm_acts::reset))
+        .routes(routes!(alarm_figures::groups))
+        .routes(routes!(alarm_figures::acknowledge_groups))
+        .routes(routes!(alarm_figures::figures))
+        .routes(routes!(alarm_figures::one))
         .routes(routes!(commands::list, commands::select))
         .routes(routes!(commands::one))
         .routes(routes!(commands::execute))

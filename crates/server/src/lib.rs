@@ -10,6 +10,7 @@
 //! [`start`] opens the data directory, builds everything and returns when the page answers. Start-up is recovery:
 //! the same steps after a clean end, a crash, or for an empty directory.
 
+mod alarm_config;
 pub mod config;
 mod core;
 mod diagram;
@@ -260,6 +261,8 @@ fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>) -> Result<
             (Arc::from(link.name.as_str()), link.protocol.name(), link.protocol.endpoints().join(", "))
         })
         .collect();
+    let link_names: Vec<String> = config.link.iter().map(|link| link.name.clone()).collect();
+    let alarms = config.alarms.settings(&link_names, points)?;
     let applications = config.application.build(points).map_err(anyhow::Error::msg)?;
     let mut core = Core {
         name: config.name.clone(),
@@ -285,6 +288,7 @@ fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>) -> Result<
         backlog: VecDeque::new(),
         retry_at: started.mono,
     };
+    core.centre.alarms_mut().configure(alarms, *started);
     core.centre.show_modes(*started);
     report_start(&mut core, opened)?;
     note_configuration(&mut core, &config.text)?;

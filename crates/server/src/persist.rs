@@ -1,7 +1,7 @@
 //! What the real-time database hands to the store, and what the store hands back at start-up.
 
 use anyhow::{Context as _, Result};
-use scada::alarm::{Alarm, AlarmId, AlarmKind, Transition};
+use scada::alarm::{Alarm, AlarmId, AlarmKind, Inhibit};
 use scada::centre::{Changes, Restored};
 use scada::event::{Event, Severity};
 use scada::gate::{AuditDraft, AuditResult, CommandRecord};
@@ -26,18 +26,52 @@ struct StoredAlarm {
     cleared_at_us: Option<i64>,
     acknowledged_by: Option<(String, i64)>,
     count: u32,
+    /// Without it `acknowledged_by` says it, as it did before there was anything that nobody needs to see.
+    acknowledged: Option<bool>,
+    #[serde(default)]
+    group: String,
+    #[serde(default)]
+    latched: bool,
+    #[serde(default)]
+    below: bool,
+    #[serde(default)]
+    first_out: bool,
+    shelved: Option<StoredInhibit>,
+    suppressed_by: Option<String>,
+    out_of_service: Option<StoredInhibit>,
+}
+
+/// Who keeps an alarm from being annunciated, as it lies in the store.
+#[derive(Serialize, Deserialize)]
+struct StoredInhibit {
+    by: String,
+    at_us: i64,
+    until_us: i64,
+    reason: String,
+    one_shot: bool,
+}
+
+impl StoredInhibit {
+    fn of(inhibit: &Inhibit) -> Self {
+        let Inhibit { by, at, until, reason, one_shot } = inhibit.clone();
+        Self { by, at_us: at.as_micros(), until_us: until.as_micros(), reason, one_shot }
+    }
+
+    fn revive(self) -> Inhibit {
+        let Self { by, at_us, until_us, reason, one_shot } = self;
+        Inhibit { by, at: Utc::from_micros(at_us), until: Utc::from_micros(until_us), reason, one_shot }
+    }
 }
 
 /// The store's records for events and alarms of a batch of changes, in the order in which they happened.
 pub(crate) fn records(changes: &Changes, points: &PointList) -> Result<Vec<Record>> {
     let mut records: Vec<Record> =
         changes.events.iter().map(|event| Record::Event(event_record(event, points))).collect();
-    for (transition, alarm) in &changes.alarms {
-        let over = !alarm.active && alarm.acknowledged_by.is_some() && *transition != Transition::Raised;
-        records.push(if over {
-            Record::DropAlarm(alarm.id.as_str().to_owned())
-        } else {
+    for (_, alarm) in &changes.alarms {
+        records.push(if alarm.is_retained() {
             alarm_record(alarm, points)?
+        } else {
+            Record::DropAlarm(alarm.id.as_str().to_owned())
         });
     }
     Ok(records)
@@ -139,6 +173,14 @@ fn alarm_record(alarm: &Alarm, points: &PointList) -> Result<Record> {
         cleared_at_us: alarm.cleared_at.map(Utc::as_micros),
         acknowledged_by: alarm.acknowledged_by.clone().map(|(by, at)| (by, at.as_micros())),
         count: alarm.count,
+        acknowledged: Some(alarm.acknowledged),
+        group: alarm.group.clone(),
+        latched: alarm.latched,
+        below: alarm.below,
+        first_out: alarm.first_out,
+        shelved: alarm.shelved.as_ref().map(StoredInhibit::of),
+        suppressed_by: alarm.suppressed_by.clone(),
+        out_of_service: alarm.out_of_service.as_ref().map(StoredInhibit::of),
     };
     let state = if alarm.active { "active" } else { "cleared" };
     let data = serde_json::to_string(&stored)?;
@@ -158,13 +200,22 @@ fn revive_alarm(key: String, stored: StoredAlarm, points: &PointList) -> Option<
         point,
         priority: severities.into_iter().find(|severity| severity.name() == stored.priority)?,
         active: stored.active,
-        acknowledged: stored.acknowledged_by.is_some(),
+        acknowledged: stored.acknowledged.unwrap_or(stored.acknowledged_by.is_some()),
+        group: stored.group,
+        latched: stored.latched,
+        below: stored.below,
         text: stored.text,
         value_text: stored.value_text,
         raised_at: Utc::from_micros(stored.raised_at_us),
         cleared_at: stored.cleared_at_us.map(Utc::from_micros),
         acknowledged_by: stored.acknowledged_by.map(|(by, at)| (by, Utc::from_micros(at))),
         count: stored.count,
+        first_out: stored.first_out,
+        // Chatter is counted anew after a restart.
+        chattering: false,
+        shelved: stored.shelved.map(StoredInhibit::revive),
+        suppressed_by: stored.suppressed_by,
+        out_of_service: stored.out_of_service.map(StoredInhibit::revive),
     })
 }
 

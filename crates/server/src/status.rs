@@ -3,6 +3,7 @@
 use crate::core::Core;
 use crate::views::stamp;
 use api::{AlarmCounts, Counters, EstimationView, LinkView, PointCounts, StatusView};
+use scada::alarm::AlarmList;
 use timebase::Now;
 
 /// Version of the program.
@@ -15,7 +16,6 @@ pub(crate) fn view(core: &Core, now: Now) -> StatusView {
     // The sockets count on while this reads: first what was taken, so that nothing was taken before it was received.
     let taken = core.gateway.taken();
     let received: u64 = core.links.iter().map(|link| link.counters.totals().samples).sum();
-    let (active, unacknowledged) = core.centre.alarms().count();
     StatusView {
         name: core.name.clone(),
         version: VERSION.to_owned(),
@@ -51,7 +51,22 @@ pub(crate) fn view(core: &Core, now: Now) -> StatusView {
             bad_data: core.estimate.bad_data.len(),
             age_s: core.estimate.at.map(|at| now.mono.since(at.mono).as_secs_f64()),
         },
-        alarms: AlarmCounts { active, unacknowledged },
+        alarms: alarm_counts(core.centre.alarms()),
+    }
+}
+
+/// Alarms in short. O(1).
+pub(crate) fn alarm_counts(alarms: &AlarmList) -> AlarmCounts {
+    let (tally, (rate, flood)) = (alarms.tally(), alarms.flood());
+    AlarmCounts {
+        active: tally.active,
+        unacknowledged: tally.unacknowledged(),
+        shelved: tally.shelved,
+        suppressed: tally.suppressed,
+        out_of_service: tally.out_of_service,
+        rate,
+        flood_since: flood.map(|flood| stamp(flood.began)),
+        flood_alarms: flood.map(|flood| flood.alarms),
     }
 }
 

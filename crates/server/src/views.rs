@@ -178,6 +178,24 @@ pub(crate) fn alarm(alarm: &Alarm, points: &PointList) -> AlarmView {
         acknowledged_at: alarm.acknowledged_by.as_ref().map(|(_, at)| stamp(*at)),
         acknowledged_by: alarm.acknowledged_by.as_ref().map(|(by, _)| by.clone()),
         count: alarm.count,
+        group: alarm.group.clone(),
+        place: alarm.place().name().to_owned(),
+        first_out: alarm.first_out,
+        latched: alarm.latched,
+        chattering: alarm.chattering,
+        shelved: alarm.shelved.as_ref().map(inhibit),
+        suppressed_by: alarm.suppressed_by.clone(),
+        out_of_service: alarm.out_of_service.as_ref().map(inhibit),
+    }
+}
+
+fn inhibit(inhibit: &scada::alarm::Inhibit) -> api::InhibitView {
+    api::InhibitView {
+        by: inhibit.by.clone(),
+        at: stamp(inhibit.at),
+        until: stamp(inhibit.until),
+        reason: inhibit.reason.clone(),
+        one_shot: inhibit.one_shot,
     }
 }
 

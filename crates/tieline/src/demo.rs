@@ -74,6 +74,7 @@ async fn run(
         cycle: Default::default(),
         estimation: Default::default(),
         gate: Default::default(),
+        alarms: Default::default(),
         link: links(&field.stations),
         application: applications(&network, &points),
         text: String::new(),

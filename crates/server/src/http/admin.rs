@@ -134,6 +134,16 @@ fn exposition(status: &StatusView) -> String {
         "Alarms that wait for acknowledgement.",
         size(status.alarms.unacknowledged),
     );
+    for (place, help, value) in [
+        ("shelved", "Alarms put aside by operators.", status.alarms.shelved),
+        ("suppressed", "Alarms hidden by design.", status.alarms.suppressed),
+        ("out_of_service", "Alarms out of service.", status.alarms.out_of_service),
+    ] {
+        gauge(&format!("alarms_{place}"), "gauge", help, size(value));
+    }
+    gauge("alarms_rate", "gauge", "Alarms annunciated in the last ten minutes.", count(status.alarms.rate));
+    let flood = f64::from(u8::from(status.alarms.flood_since.is_some()));
+    gauge("alarms_flood", "gauge", "Whether an alarm flood lasts.", flood);
     let up = status.sessions.iter().filter(|link| link.state == "up").count();
     gauge("links", "gauge", "Configured links.", size(status.sessions.len()));
     gauge("links_up", "gauge", "Links that are up.", size(up));

@@ -1,12 +1,13 @@
 //! Alarms and events.
 
+use super::alarm_acts::audit_acknowledged;
 use super::session::Signed;
 use super::{ApiError, Shared};
 use crate::views;
 use api::{AcknowledgeRequest, Acknowledged, AlarmsView, ErrorView, EventsView};
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use scada::alarm::{Alarm, AlarmId};
+use scada::alarm::{Alarm, AlarmId, Place};
 use security::{Areas, Right};
 use serde::Deserialize;
 use signal::PointList;
@@ -23,6 +24,8 @@ const MAX_EVENTS: usize = 5_000;
 pub(crate) struct ListQuery {
     /// `active` leaves out those that cleared but wait for acknowledgement; `all` is the default.
     state: Option<String>,
+    /// Only those that stand there: `shown`, `shelved`, `suppressed` or `out_of_service`.
+    place: Option<String>,
 }
 
 /// The listed alarms, most urgent first.
@@ -35,6 +38,11 @@ pub(crate) async fn list(
 ) -> Result<Json<AlarmsView>, ApiError> {
     signed.require(Right::View)?;
     let areas = signed.0.principal.areas.clone();
+    let place = query.place.as_deref().map(|name| {
+        let hint = "shown, shelved, suppressed or out_of_service";
+        Place::named(name).ok_or_else(|| ApiError::bad_request(format!("no place {name:?}"), hint))
+    });
+    let place = place.transpose()?;
     let only_active = query.state.as_deref() == Some("active");
     let view = shared.core.ask(move |core, _| {
         let points = core.centre.table().points();
@@ -43,15 +51,16 @@ pub(crate) async fn list(
             .alarms()
             .iter()
             .filter(|alarm| covered(alarm, &areas, points) && (alarm.active || !only_active))
+            .filter(|alarm| place.is_none_or(|place| alarm.place() == place))
             .collect();
         alarms.sort_by_key(|alarm| {
             (alarm.acknowledged, std::cmp::Reverse(alarm.priority), std::cmp::Reverse(alarm.raised_at))
         });
-        let (active, unacknowledged) = core.centre.alarms().count();
+        let tally = core.centre.alarms().tally();
         AlarmsView {
             alarms: alarms.iter().map(|alarm| views::alarm(alarm, points)).collect(),
-            active,
-            unacknowledged,
+            active: tally.active,
+            unacknowledged: tally.unacknowledged(),
         }
     });
     Ok(Json(view.await?))
@@ -97,14 +106,17 @@ async fn acknowledge_all(
     ids: Vec<String>,
 ) -> Result<Acknowledged, ApiError> {
     signed.require(Right::Acknowledge)?;
-    let principal = signed.0.principal.clone();
+    let (principal, session) = (signed.0.principal.clone(), signed.0.session.clone());
     let acknowledged = shared.core.ask(move |core, now| {
         let points = core.centre.table().points().clone();
         let mut acknowledged = 0;
-        for id in ids.into_iter().map(AlarmId::from) {
+        for id in ids.iter().cloned().map(AlarmId::from) {
             let may =
                 core.centre.alarms().get(&id).is_some_and(|alarm| covered(alarm, &principal.areas, &points));
             acknowledged += usize::from(may && core.centre.acknowledge(&id, &principal.name, now.utc));
+        }
+        if !ids.is_empty() {
+            audit_acknowledged(core, (&principal.name, &session), &ids, acknowledged, now.utc);
         }
         acknowledged
     });
@@ -154,6 +166,6 @@ pub(crate) async fn events(
 }
 
 /// Alarms about a point belong to its area; the others concern everybody.
-fn covered(alarm: &Alarm, areas: &Areas, points: &PointList) -> bool {
+pub(super) fn covered(alarm: &Alarm, areas: &Areas, points: &PointList) -> bool {
     alarm.point.and_then(|point| points.get(point)).is_none_or(|def| areas.cover(&def.substation))
 }
