@@ -13,6 +13,9 @@ const PAGES = [
   ["#/network/branch/0", ".side h2"],
   ["#/alarms", ".table-scroll, .table-empty"],
   ["#/alarms/events", ".table-scroll, .table-empty"],
+  ["#/alarms/groups", ".table-scroll, .table-empty"],
+  ["#/alarms/shelved", ".table-scroll, .table-empty"],
+  ["#/alarms/figures", '[data-testid="alarm-figures"]'],
   ["#/points", ".table-scroll"],
   ["#/trends/1/2", ".trend canvas"],
   ["#/commands", ".table-scroll, .table-empty"],
@@ -98,6 +101,43 @@ describe("the page", () => {
     await page.waitForFunction((row) => document.querySelector(`${row}.unacknowledged`) === null, id(`alarm-row-${alarm}`));
     const told = (await ask(page, "/alarms?state=all")).alarms.find((a) => a.id === alarm);
     assert.ok(told === undefined || told.acknowledged, "the page says acknowledged and the centre does not");
+  });
+
+  test("names what came first in its group, and acknowledges the group", async () => {
+    await visit(page, "#/alarms/groups", '[data-testid^="group-row-"]');
+    const { lines } = await ask(page, "/alarms/groups");
+    assert.ok(lines.length <= 10);
+    const line = lines.find((each) => each.unacknowledged > 0 && each.groups.length === 1);
+    assert.ok(line !== undefined && line.first_out !== null, JSON.stringify(lines));
+    const row = id(`group-row-${line.groups[0]}`);
+    const shown = await page.textContent(`${row} ${id("first-out")}`);
+    assert.ok(shown.includes(line.first_out.source), shown);
+    await page.click(id(`group-ack-${line.groups[0]}`));
+    await page.waitForFunction((selector) => document.querySelector(selector) === null, id(`group-ack-${line.groups[0]}`), { timeout: 10_000 });
+    const after = (await ask(page, "/alarms?state=all")).alarms.filter((a) => a.group === line.groups[0]);
+    assert.ok(after.every((alarm) => alarm.acknowledged), JSON.stringify(after));
+  });
+
+  test("shelves an alarm with a reason by the keyboard alone, and says so on every page", async () => {
+    const { alarms } = await ask(page, "/alarms?place=shown");
+    const alarm = alarms.find((each) => each.kind !== "system" && each.active);
+    assert.ok(alarm !== undefined);
+    await visit(page, "#/alarms", id(`alarm-row-${alarm.id}`));
+    await page.click(`${id(`alarm-row-${alarm.id}`)} td.time`);
+    await page.keyboard.press("s");
+    await page.waitForSelector(`${id("shelve-dialog")} ${id("shelve-reason")}`);
+    await page.keyboard.type("crew on site");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(id("shelve-dialog"), { state: "detached" });
+    await page.waitForFunction((row) => document.querySelector(row) === null, id(`alarm-row-${alarm.id}`));
+    await page.waitForSelector(id("inhibited-banner"));
+    await visit(page, "#/alarms/shelved", id(`alarm-row-${alarm.id}`));
+    const told = (await ask(page, "/alarms?place=shelved")).alarms.find((each) => each.id === alarm.id);
+    assert.equal(told.shelved.reason, "crew on site");
+    await page.click(`${id(`alarm-row-${alarm.id}`)} input`);
+    await page.click(id("alarm-unshelve"));
+    await page.waitForFunction((row) => document.querySelector(row) === null, id(`alarm-row-${alarm.id}`));
+    await page.waitForSelector(id("inhibited-banner"), { state: "detached" });
   });
 
   test("opens a breaker: select, confirm, and the symbol follows the measurement only", async (t) => {

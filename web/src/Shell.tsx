@@ -10,6 +10,7 @@ import { Overview } from "./pages/Overview";
 import { Points } from "./pages/Points";
 import { System } from "./pages/System";
 import { Trends } from "./pages/Trends";
+import { AlarmBanner, silence, useSiren } from "./parts/AlarmBanner";
 import { ControlDialog } from "./parts/ControlDialog";
 import { Faceplate } from "./parts/Faceplate";
 import { FindDialog } from "./parts/FindDialog";
@@ -87,6 +88,7 @@ function useKeys(): void {
       if (page !== undefined) go(page.name);
       else if (event.key === "/") open.set({ kind: "search" });
       else if (event.key === "?") open.set({ kind: "keys" });
+      else if (event.key === " " && target?.closest("button, a, input, [role=grid], table, .table-scroll") == null) silence();
       else return;
       event.preventDefault();
     };
@@ -98,6 +100,7 @@ function useKeys(): void {
 export function Shell({ onSignOut, onSessionLost }: { onSignOut: () => void; onSessionLost: () => void }) {
   useLive(onSessionLost);
   useKeys();
+  useSiren();
   const wanted = useRoute()[0];
   const page = PAGES.find((p) => p.name === wanted)?.name ?? FIRST_PAGE;
   useEffect(() => {
@@ -112,6 +115,7 @@ export function Shell({ onSignOut, onSessionLost }: { onSignOut: () => void; onS
       <Navigation page={page} />
       <main id="main" tabIndex={-1}>
         <Banner />
+        <AlarmBanner />
         <Page page={page} onSignOut={onSignOut} />
       </main>
       <Dialogs />
@@ -145,7 +149,7 @@ function Page({ page, onSignOut }: { page: PageName; onSignOut: () => void }) {
 }
 
 function Navigation({ page }: { page: PageName }) {
-  const { theme, zone } = useCell(settings);
+  const { theme, zone, sound } = useCell(settings);
   const who = useCell(session);
   return (
     <nav className="nav" aria-label={S.nav.label}>
@@ -186,6 +190,10 @@ function Navigation({ page }: { page: PageName }) {
             ))}
           </select>
         </label>
+        <label className="inline">
+          <input type="checkbox" checked={sound} onChange={(event) => change({ sound: event.target.checked })} data-testid="sound" />
+          {S.header.sound}
+        </label>
         <span className="user" title={who?.roles.join(", ")}>
           {who?.user}
         </span>
@@ -201,6 +209,9 @@ function Header() {
       <span className="brand">{S.product}</span>
       {who?.server.mode === "demo" && <span className="chip chip-plain">{S.header.demo}</span>}
       <AlarmLine />
+      <button type="button" className="plain" onClick={silence} data-testid="silence">
+        {S.alarms.silence}
+      </button>
       <LinkState />
       <LiveClock />
     </header>

@@ -55,7 +55,7 @@ export interface Status {
     bad_data: number;
     age_s: number | null;
   };
-  alarms: { active: number; unacknowledged: number };
+  alarms: AlarmCounts;
 }
 
 export interface Quality {
@@ -137,6 +137,78 @@ export interface History {
 
 export type AlarmKind = "limit" | "state" | "uncommanded" | "link" | "estimator" | "command" | "system";
 
+export type AlarmPlace = "shown" | "shelved" | "suppressed" | "out_of_service";
+
+/** Who keeps an alarm from calling, why and until when. */
+export interface Inhibit {
+  by: string;
+  at: string;
+  until: string;
+  reason: string;
+  one_shot: boolean;
+}
+
+export interface AlarmCounts {
+  active: number;
+  unacknowledged: number;
+  shelved: number;
+  suppressed: number;
+  out_of_service: number;
+  rate: number;
+  flood_since: string | null;
+  flood_alarms: number | null;
+}
+
+export interface GroupLine {
+  groups: string[];
+  first_out: { id: string; source: string; text: string; priority: Priority; at: string } | null;
+  worst: Priority | null;
+  shown: number;
+  active: number;
+  unacknowledged: number;
+  shelved: number;
+  suppressed: number;
+  out_of_service: number;
+}
+
+export interface AlarmRule {
+  on_delay_s: number | null;
+  off_delay_s: number | null;
+  latching: boolean;
+  cause: string;
+  consequence: string;
+  response: string;
+}
+
+export interface AlarmFigures {
+  since: string;
+  annunciated: number;
+  by_priority: [number, number, number, number];
+  rate: number;
+  average: number;
+  target_average: number;
+  peak: number;
+  target_peak: number;
+  overloaded_percent: number;
+  floods: number;
+  flood_percent: number;
+  target_flood_percent: number;
+  flood_list: { began: string; ended: string | null; alarms: number; peak: number }[];
+  top_since: string;
+  top: { id: string; count: number }[];
+  top_percent: number;
+  target_top_percent: number;
+  stale: string[];
+  target_stale: number;
+  chattering: string[];
+  target_mix_percent: [number, number, number];
+}
+
+export interface AlarmsChanged {
+  changed: number;
+  refused: { id: string; reason: string }[];
+}
+
 export interface Alarm {
   id: string;
   point: number | null;
@@ -153,6 +225,14 @@ export interface Alarm {
   acknowledged_at: string | null;
   acknowledged_by: string | null;
   count: number;
+  group: string;
+  place: AlarmPlace;
+  first_out: boolean;
+  latched: boolean;
+  chattering: boolean;
+  shelved: Inhibit | null;
+  suppressed_by: string | null;
+  out_of_service: Inhibit | null;
 }
 
 export interface GridEvent {
@@ -413,6 +493,16 @@ export const api = {
     ids.length === 1
       ? call<unknown>("POST", `/alarms/${encodeURIComponent(ids[0] ?? "")}/acknowledge`, {})
       : call<unknown>("POST", "/alarms/acknowledge", { ids }),
+  alarm: (id: string) => call<{ alarm: Alarm; rule: AlarmRule | null }>("GET", `/alarms/${encodeURIComponent(id)}`),
+  alarmGroups: () => call<{ lines: GroupLine[]; counts: AlarmCounts }>("GET", "/alarms/groups"),
+  acknowledgeGroups: (groups: string[]) => call<unknown>("POST", "/alarms/groups/acknowledge", { groups }),
+  alarmFigures: () => call<AlarmFigures>("GET", "/alarms/figures"),
+  shelve: (ids: string[], reason: string, minutes: number, oneShot: boolean) =>
+    call<AlarmsChanged>("POST", "/alarms/shelve", { ids, reason, minutes, one_shot: oneShot }),
+  outOfService: (ids: string[], reason: string, hours: number) =>
+    call<AlarmsChanged>("POST", "/alarms/out-of-service", { ids, reason, hours }),
+  alarmAct: (act: "unshelve" | "return-to-service" | "reset", ids: string[]) =>
+    call<AlarmsChanged>("POST", `/alarms/${act}`, { ids }),
   events: (filter: { after?: number; before?: number; limit?: number }) =>
     call<{ events: GridEvent[]; last_seq: number }>("GET", `/events${query(filter)}`),
   select: (point: number, value: number, reason: string) => command("/commands", { point, value, reason }),

@@ -58,10 +58,12 @@ export interface Settings {
   zone: Zone;
   /** Single-letter keys can be switched off (WCAG 2.1.4). */
   keys: boolean;
+  /** Alarms are heard. */
+  sound: boolean;
 }
 
 const SETTINGS_KEY = "tieline.settings";
-const DEFAULTS: Settings = { theme: "system", zone: "local", keys: true };
+const DEFAULTS: Settings = { theme: "system", zone: "local", keys: true, sound: true };
 
 function stored(): Settings {
   try {
@@ -70,6 +72,7 @@ function stored(): Settings {
       theme: known.theme === "dark" || known.theme === "light" ? known.theme : DEFAULTS.theme,
       zone: known.zone === "utc" ? "utc" : DEFAULTS.zone,
       keys: known.keys !== false,
+      sound: known.sound !== false,
     };
   } catch {
     return DEFAULTS;

@@ -29,6 +29,14 @@ const alarm = (id: string, active: boolean, acknowledged: boolean): Alarm => ({
   acknowledged_at: null,
   acknowledged_by: null,
   count: 1,
+  group: "S1",
+  place: "shown",
+  first_out: false,
+  latched: false,
+  chattering: false,
+  shelved: null,
+  suppressed_by: null,
+  out_of_service: null,
 });
 const event = (seq: number): GridEvent => ({
   seq,

@@ -140,6 +140,11 @@ export class LiveStore {
     this.#publish();
   }
 
+  /** The alarms in front of the operator: neither put aside nor hidden. */
+  shownAlarms(): Alarm[] {
+    return [...this.alarms.values()].filter((alarm) => alarm.place === "shown");
+  }
+
   mergeAlarms(list: Alarm[]): void {
     for (const alarm of list) this.#putAlarm(alarm);
     this.#mark("alarms");
@@ -196,9 +201,10 @@ export class LiveStore {
     }
   }
 
-  /** An alarm leaves the list only when it is cleared *and* acknowledged (ISA-18.2: back to normal). */
+  /** An alarm leaves the list only when it is cleared *and* acknowledged (ISA-18.2: back to normal) and nobody inhibits it. */
   #putAlarm(alarm: Alarm): void {
-    if (alarm.active || !alarm.acknowledged) this.alarms.set(alarm.id, alarm);
+    const inhibited = alarm.shelved !== null || alarm.out_of_service !== null;
+    if (alarm.active || !alarm.acknowledged || alarm.latched || inhibited) this.alarms.set(alarm.id, alarm);
     else this.alarms.delete(alarm.id);
   }
 

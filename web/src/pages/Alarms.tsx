@@ -1,29 +1,59 @@
 import { type KeyboardEvent, useCallback, useMemo, useRef, useState } from "react";
-import { type Alarm, api, type GridEvent, type Priority } from "../api";
-import { count, stamp } from "../format";
+import { type Alarm, type AlarmPlace, api, type GridEvent, type Priority } from "../api";
+import { count, stamp, type Zone } from "../format";
+import { AlarmDialog } from "../parts/AlarmDialog";
 import { Chip, Notice, PriorityMark } from "../parts/marks";
+import { ShelveDialog } from "../parts/ShelveDialog";
 import { type Column, VirtualTable } from "../parts/VirtualTable";
 import { go, may, open, settings, store, useRoute, useTopic, useZone } from "../state";
 import { S } from "../strings";
+import { AlarmFigures } from "./AlarmFigures";
+import { AlarmGroups } from "./AlarmGroups";
+
+type Tab = "active" | "groups" | "shelved" | "suppressed" | "out" | "figures" | "events";
+const TABS: readonly Tab[] = ["active", "groups", "shelved", "suppressed", "out", "figures", "events"];
 
 export function Alarms() {
-  const tab = useRoute()[1] === "events" ? "events" : "alarms";
+  const wanted = useRoute()[1];
+  const tab = TABS.find((known) => known === wanted) ?? "active";
+  useTopic("status");
+  const counts = store.status?.alarms;
+  const numbers: Partial<Record<Tab, number | undefined>> = { shelved: counts?.shelved, suppressed: counts?.suppressed, out: counts?.out_of_service };
   return (
     <div className="page">
       <div className="toolbar">
         <h1>{S.alarms.title}</h1>
         <div className="segments" role="group" aria-label={S.alarms.title}>
-          <button type="button" aria-pressed={tab === "alarms"} onClick={() => go("alarms")} data-testid="tab-alarms">
-            {S.alarms.tabAlarms}
-          </button>
-          <button type="button" aria-pressed={tab === "events"} onClick={() => go("alarms", "events")} data-testid="tab-events">
-            {S.alarms.tabEvents}
-          </button>
+          {TABS.map((each) => (
+            <button key={each} type="button" aria-pressed={tab === each} onClick={() => go("alarms", each)} data-testid={`tab-${each}`}>
+              {S.alarms.tabs[each]}
+              {numbers[each] ? ` (${count(numbers[each])})` : ""}
+            </button>
+          ))}
         </div>
       </div>
-      {tab === "alarms" ? <AlarmList /> : <EventList />}
+      <Content tab={tab} />
     </div>
   );
+}
+
+function Content({ tab }: { tab: Tab }) {
+  switch (tab) {
+    case "active":
+      return <AlarmList key={tab} place="shown" />;
+    case "shelved":
+      return <AlarmList key={tab} place="shelved" />;
+    case "suppressed":
+      return <AlarmList key={tab} place="suppressed" />;
+    case "out":
+      return <AlarmList key={tab} place="out_of_service" />;
+    case "groups":
+      return <AlarmGroups />;
+    case "figures":
+      return <AlarmFigures />;
+    case "events":
+      return <EventList />;
+  }
 }
 
 const RANK: Record<Priority, number> = { critical: 0, high: 1, medium: 2, low: 3 };
@@ -39,29 +69,48 @@ export function byUrgency(a: Alarm, b: Alarm): number {
   );
 }
 
-export function useAlarms(): Alarm[] {
+/** The alarms of one place; without it those in front of the operator. */
+export function useAlarms(place: AlarmPlace = "shown"): Alarm[] {
   const version = useTopic("alarms");
-  return useMemo(() => [...store.alarms.values()].sort(byUrgency), [version]);
+  return useMemo(() => [...store.alarms.values()].filter((alarm) => alarm.place === place).sort(byUrgency), [version, place]);
 }
 
-function useAcknowledge(): { run: (ids: string[]) => void; problem: string | null } {
+interface Acts {
+  run: (ids: string[]) => void;
+  act: (what: "unshelve" | "return-to-service" | "reset", ids: string[]) => void;
+  problem: string | null;
+}
+
+function useAct(): Acts {
   const [problem, setProblem] = useState<string | null>(null);
-  const run = useCallback((ids: string[]) => {
-    if (ids.length === 0) return;
+  const follow = useCallback((work: Promise<unknown>) => {
     setProblem(null);
-    api.acknowledge(ids).catch((error: unknown) => setProblem(S.alarms.failed(error instanceof Error ? error.message : String(error))));
+    work.catch((error: unknown) => setProblem(S.alarms.failed(error instanceof Error ? error.message : String(error))));
   }, []);
-  return { run, problem };
+  const run = (ids: string[]) => {
+    if (ids.length > 0) follow(api.acknowledge(ids));
+  };
+  const act = (what: "unshelve" | "return-to-service" | "reset", ids: string[]) => {
+    if (ids.length > 0) follow(api.alarmAct(what, ids).then((result) => {
+      const first = result.refused[0];
+      if (first !== undefined) throw new Error(`${first.id}: ${first.reason}`);
+    }));
+  };
+  return { run, act, problem };
 }
 
-function AlarmList() {
-  const all = useAlarms();
+/** Which dialog the list shows, and for which alarms. */
+type Shown = { kind: "none" } | { kind: "detail"; alarm: Alarm } | { kind: "shelve" | "out_of_service"; ids: string[] };
+
+function AlarmList({ place }: { place: AlarmPlace }) {
+  const all = useAlarms(place);
+  const [dialog, setDialog] = useState<Shown>({ kind: "none" });
   const zone = useZone();
   const [filter, setFilter] = useState<Priority | "all">("all");
   const [current, setCurrent] = useState<string | null>(null);
   const [marked, setMarked] = useState<ReadonlySet<string>>(new Set());
   const visible = useRef<readonly Alarm[]>([]);
-  const { run, problem } = useAcknowledge();
+  const { run, act, problem } = useAct();
   const rows = filter === "all" ? all : all.filter((alarm) => alarm.priority === filter);
   const chosen = rows.filter((alarm) => marked.has(alarm.id));
   const allowed = may("acknowledge");
@@ -76,10 +125,14 @@ function AlarmList() {
     run(list.filter((alarm) => !alarm.acknowledged).map((alarm) => alarm.id));
     setMarked(new Set());
   };
+  const shelve = (kind: "shelve" | "out_of_service", list: readonly Alarm[]) => {
+    if (list.length > 0) setDialog({ kind, ids: list.map((alarm) => alarm.id) });
+  };
   const onKey = (event: KeyboardEvent, row: Alarm | null, shown: readonly Alarm[]) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === " " && row !== null) toggle(row.id);
     else if (!settings.get().keys) return;
+    else if (event.key === "s" && place === "shown") shelve("shelve", chosen.length > 0 ? chosen : row === null ? [] : [row]);
     else if (event.key === "A") acknowledge(shown);
     else if (event.key === "a") acknowledge(chosen.length > 0 ? chosen : row === null ? [] : [row]);
     else return;
@@ -107,6 +160,7 @@ function AlarmList() {
     { key: "text", title: S.alarms.columns.text, className: "ellipsis", render: (a) => <span title={a.text}>{a.text}</span> },
     { key: "value", title: S.alarms.columns.value, width: "8rem", className: "num", render: (a) => a.value_text },
     { key: "state", title: S.alarms.columns.state, width: "13rem", render: (a) => <StateCell alarm={a} /> },
+    ...inhibitColumns(place, zone),
     { key: "count", title: S.alarms.columns.count, width: "4.2rem", className: "num", render: (a) => count(a.count) },
     {
       key: "ack",
@@ -151,6 +205,7 @@ function AlarmList() {
         <button type="button" disabled={!allowed || rows.length === 0} onClick={() => acknowledge(visible.current)} data-testid="alarm-ack-visible">
           {S.alarms.ackVisible}
         </button>
+        <InhibitButtons place={place} chosen={chosen} shelve={shelve} act={act} />
         <span className="muted">{allowed ? S.alarms.hint : S.alarms.noRight}</span>
         {problem !== null && (
           <span className="problem" role="alert">
@@ -159,13 +214,13 @@ function AlarmList() {
         )}
       </div>
       <VirtualTable
-        label={S.alarms.tabAlarms}
+        label={S.alarms.tabs[TAB_OF[place]]}
         rows={rows}
         columns={columns}
         rowKey={(a) => a.id}
         current={current}
         onCurrent={setCurrent}
-        onOpen={(a) => a.point !== null && open.set({ kind: "faceplate", point: a.point })}
+        onOpen={(alarm) => setDialog({ kind: "detail", alarm })}
         rowClass={(a) => (a.acknowledged ? "" : "unacknowledged")}
         rowTestId={(a) => `alarm-row-${a.id}`}
         onKey={onKey}
@@ -174,6 +229,78 @@ function AlarmList() {
         }}
         empty={<Notice>{all.length === 0 ? S.alarms.empty : S.alarms.emptyFilter}</Notice>}
       />
+      {dialog.kind === "detail" && <AlarmDialog alarm={dialog.alarm} onClose={() => setDialog({ kind: "none" })} />}
+      {(dialog.kind === "shelve" || dialog.kind === "out_of_service") && (
+        <ShelveDialog ids={dialog.ids} mode={dialog.kind} onClose={() => setDialog({ kind: "none" })} />
+      )}
+    </>
+  );
+}
+
+const TAB_OF: Record<AlarmPlace, "active" | "shelved" | "suppressed" | "out"> = {
+  shown: "active",
+  shelved: "shelved",
+  suppressed: "suppressed",
+  out_of_service: "out",
+};
+
+/** Who has put an alarm there, why and until when; or what hides it. */
+function inhibitColumns(place: AlarmPlace, zone: Zone): Column<Alarm>[] {
+  if (place === "shown") return [];
+  if (place === "suppressed") {
+    return [{ key: "by", title: S.alarms.hiddenBy, width: "14rem", className: "ellipsis", render: (a) => <span title={a.suppressed_by ?? ""}>{a.suppressed_by}</span> }];
+  }
+  const inhibit = (a: Alarm) => (place === "shelved" ? a.shelved : a.out_of_service);
+  return [
+    { key: "until", title: S.alarms.until, width: "12.2rem", className: "time", render: (a) => stamp(inhibit(a)?.until ?? null, zone) },
+    {
+      key: "reason",
+      title: S.alarms.reason,
+      width: "14rem",
+      className: "ellipsis",
+      render: (a) => <span title={inhibit(a)?.reason}>{`${inhibit(a)?.by ?? ""}: ${inhibit(a)?.reason ?? ""}`}</span>,
+    },
+  ];
+}
+
+interface ButtonsProps {
+  place: AlarmPlace;
+  chosen: readonly Alarm[];
+  shelve: (kind: "shelve" | "out_of_service", list: readonly Alarm[]) => void;
+  act: Acts["act"];
+}
+
+function InhibitButtons({ place, chosen, shelve, act }: ButtonsProps) {
+  const ids = chosen.map((alarm) => alarm.id);
+  const none = ids.length === 0;
+  if (place === "shelved") {
+    return (
+      <button type="button" disabled={none || !may("acknowledge")} onClick={() => act("unshelve", ids)} data-testid="alarm-unshelve">
+        {S.alarms.unshelve}
+      </button>
+    );
+  }
+  if (place === "out_of_service") {
+    return (
+      <button type="button" disabled={none || !may("configure")} onClick={() => act("return-to-service", ids)} data-testid="alarm-into-service">
+        {S.alarms.intoService}
+      </button>
+    );
+  }
+  const latched = chosen.filter((alarm) => alarm.latched && !alarm.active && alarm.acknowledged).map((alarm) => alarm.id);
+  return (
+    <>
+      <button type="button" disabled={none || !may("acknowledge")} onClick={() => shelve("shelve", chosen)} data-testid="alarm-shelve">
+        {S.alarms.shelve(ids.length)}
+      </button>
+      <button type="button" disabled={none || !may("configure")} onClick={() => shelve("out_of_service", chosen)} data-testid="alarm-take-out">
+        {S.alarms.takeOut(ids.length)}
+      </button>
+      {latched.length > 0 && (
+        <button type="button" disabled={!may("acknowledge")} onClick={() => act("reset", latched)}>
+          {S.alarms.reset}
+        </button>
+      )}
     </>
   );
 }
@@ -182,6 +309,9 @@ function StateCell({ alarm }: { alarm: Alarm }) {
   return (
     <>
       <span className={alarm.active ? "" : "muted"}>{alarm.active ? S.alarms.active : S.alarms.cleared}</span>
+      {alarm.first_out && <Chip tone="plain">{S.alarms.firstOut}</Chip>}
+      {alarm.chattering && <Chip tone="plain">{S.alarms.chattering}</Chip>}
+      {alarm.latched && <Chip tone="plain">{S.alarms.latched}</Chip>}
       <span className="muted">, {alarm.acknowledged ? S.alarms.acked(alarm.acknowledged_by ?? "") : S.alarms.unack}</span>
     </>
   );
@@ -231,7 +361,7 @@ function EventList() {
         {first !== undefined && last !== undefined && <span className="muted">{S.alarms.gapFree(count(first), count(last), missing)}</span>}
       </div>
       <VirtualTable
-        label={S.alarms.tabEvents}
+        label={S.alarms.tabs.events}
         rows={rows}
         columns={columns}
         rowKey={(e) => String(e.seq)}

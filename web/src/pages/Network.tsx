@@ -41,7 +41,7 @@ function Shown({ grid }: { grid: Grid }) {
   const route = useRoute();
   const selected = hitOf(grid, route);
   const now = useMemo(
-    () => scene(grid, store.estimate, store.alarms.values(), read, store.link === "live"),
+    () => scene(grid, store.estimate, store.shownAlarms(), read, store.link === "live"),
     [grid, points, estimate, alarms],
   );
   const select = (hit: Hit) => (hit === null ? go("network") : go("network", hit.kind, hit.index));

@@ -130,7 +130,7 @@ interface TableProps {
 function PointTable({ rows, current, onCurrent, empty }: TableProps) {
   const zone = useZone();
   useTopic("alarms");
-  const alarms = new Map([...store.alarms.values()].filter((a) => a.active).map((a) => [a.point, a]));
+  const alarms = new Map(store.shownAlarms().filter((a) => a.active).map((a) => [a.point, a]));
   const columns: Column<Point>[] = [
     {
       key: "name",

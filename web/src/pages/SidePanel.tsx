@@ -50,7 +50,7 @@ const kv = (value: number): string => (value > 0 ? `${fixed(value, value % 1 ===
 function SubstationPanel({ grid, index, now, testIds }: { grid: Grid; index: number; now: SubstationScene | undefined; testIds: boolean }) {
   const substation = grid.substations[index];
   if (substation === undefined || now === undefined) return null;
-  const alarms = [...store.alarms.values()].filter((a) => a.substation === substation.name || a.substation === substation.id);
+  const alarms = store.shownAlarms().filter((a) => a.substation === substation.name || a.substation === substation.id);
   const connected = grid.branches.flatMap((branch, i) => (branch.from === index || branch.to === index ? [{ branch, i }] : []));
   const measured = substation.equipment.flatMap((e) => power(e.p_point, e.q_point, within(e.name, substation.name)));
   return (
