@@ -31,6 +31,7 @@ describe("the page", () => {
   /** The line whose breaker is operated, the one that is tripped, and the breaker's point. */
   let operated;
   let tripped;
+  let spare;
   let breaker;
 
   before(async () => {
@@ -61,7 +62,7 @@ describe("the page", () => {
       .map((branch, index) => ({ ...branch, index }))
       .filter((branch) => branch.kind === "line" && branch.from_end.breaker_point !== null);
     assert.ok(lines.length >= 2);
-    [operated, tripped] = lines;
+    [operated, tripped, ...spare] = lines;
     breaker = await ask(page, `/points/${operated.from_end.breaker_point}`);
     assert.equal(breaker.text, "closed");
   });
@@ -160,6 +161,18 @@ describe("the page", () => {
     assert.equal(samples.at(-1)[1], "closed");
     const log = (await ask(page, "/commands?limit=20")).commands.filter((c) => c.point === breaker.id);
     assert.ok(log.filter((c) => c.state === "confirmed").length >= 2);
+  });
+
+  test("says that a flood lasts, and leads to the groups", async () => {
+    assert.equal(await page.$(id("flood-banner")), null);
+    for (const line of spare.slice(0, 4)) await injectFault(centre.twin, "line-trip", line.name);
+    await page.waitForSelector(id("flood-banner"), { timeout: 20_000 });
+    const { alarms } = await ask(page, "/status");
+    assert.ok(alarms.rate > 10 && alarms.flood_since !== null, JSON.stringify(alarms));
+    await page.click(`${id("flood-banner")} button`);
+    await page.waitForSelector('[data-testid^="group-row-"]');
+    const rows = await page.$$('[data-testid^="group-row-"]');
+    assert.ok(rows.length <= 10);
   });
 
   test("lets a command be cancelled with the keyboard alone", async () => {
@@ -319,4 +332,13 @@ async function dialogs(page, point, check) {
   await page.waitForSelector(id("find-dialog"));
   await check("find");
   await page.keyboard.press("Escape");
+  await visit(page, "#/alarms", '[data-testid^="alarm-row-"]');
+  await page.click('[data-testid^="alarm-row-"] td.time');
+  for (const [key, dialog] of [["Enter", "alarm-dialog"], ["s", "shelve-dialog"]]) {
+    await page.keyboard.press(key);
+    await page.waitForSelector(id(dialog));
+    await check(dialog);
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(id(dialog), { state: "detached" });
+  }
 }

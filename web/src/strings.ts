@@ -187,6 +187,7 @@ export const S = {
     latched: "latched",
     otherGroups: (n: number) => `${n} other groups`,
     ackGroup: "Ack group",
+    ackGroupOf: (name: string) => `Ack group ${name}`,
     unackCount: "Unack.",
     groupHint: "J K rows · A acknowledge the group",
     columns: {

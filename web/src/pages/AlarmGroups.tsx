@@ -84,7 +84,7 @@ export function AlarmGroups() {
             type="button"
             className="small"
             disabled={!allowed}
-            aria-label={S.alarms.ackOf(nameOf(l))}
+            aria-label={S.alarms.ackGroupOf(nameOf(l))}
             onClick={(event) => {
               event.stopPropagation();
               acknowledge(l);
