@@ -135,7 +135,7 @@ export interface History {
   buckets: Bucket[];
 }
 
-export type AlarmKind = "limit" | "state" | "uncommanded" | "link" | "estimator" | "command" | "system";
+export type AlarmKind = "limit" | "rate" | "state" | "uncommanded" | "link" | "estimator" | "command" | "system";
 
 export type AlarmPlace = "shown" | "shelved" | "suppressed" | "out_of_service";
 

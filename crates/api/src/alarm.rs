@@ -14,7 +14,7 @@ pub struct AlarmView {
     pub source: String,
     /// Substation, empty for none.
     pub substation: String,
-    /// `limit`, `state`, `uncommanded`, `link`, `estimator`, `command` or `system`.
+    /// `limit`, `rate`, `state`, `uncommanded`, `link`, `estimator`, `command` or `system`.
     pub kind: String,
     /// `critical`, `high`, `medium` or `low`.
     pub priority: String,
