@@ -13,7 +13,6 @@
 //! `B` has the pattern of the grid, is symmetric, and is block-diagonal over the islands; shifts do not change it.
 
 mod factors;
-mod ldl;
 mod prepare;
 mod screen;
 mod sweep;
@@ -21,13 +20,13 @@ mod sweep;
 use std::fmt;
 
 use sparse::PatternBuilder;
+use sparse::ldl::lanes::{Forward, LaneLdl, Path};
 use topology::calc::{BranchIdx, BusKind, Grid};
 
 use crate::bridges::{Bridges, Neighbours};
-use ldl::{Forward, Ldl, Path};
 
-pub use ldl::LANES;
 pub use screen::Pair;
+pub use sparse::ldl::lanes::LANES;
 pub use sweep::{DcSweep, Rules};
 
 /// Who makes up for power that is lost or gained.
@@ -54,7 +53,7 @@ pub enum DcFault {
 /// The DC model of a grid.
 #[derive(Clone, Debug)]
 pub struct DcNetwork {
-    pub(crate) ldl: Ldl,
+    pub(crate) ldl: LaneLdl,
     /// Place of every bus in the factor; the references share the place behind the last.
     pub(crate) place: Vec<u32>,
     /// Ends of every branch as buses.
@@ -240,7 +239,7 @@ fn susceptances(grid: &Grid) -> Result<Vec<f64>, DcFault> {
 }
 
 /// The factor, and the place of every bus in it.
-fn factor(grid: &Grid, b: &[f64], reference: &[bool]) -> Result<(Ldl, Vec<u32>), DcFault> {
+fn factor(grid: &Grid, b: &[f64], reference: &[bool]) -> Result<(LaneLdl, Vec<u32>), DcFault> {
     let mut rows = vec![None; reference.len()];
     let mut size = 0;
     for (row, _) in rows.iter_mut().zip(reference).filter(|(_, reference)| !**reference) {
@@ -263,7 +262,7 @@ fn factor(grid: &Grid, b: &[f64], reference: &[bool]) -> Result<(Ldl, Vec<u32>),
     for (entry, value) in entries {
         matrix.values_mut()[slots[entry]] += value;
     }
-    let ldl = Ldl::new(&matrix).ok_or(DcFault::Singular)?;
+    let ldl = LaneLdl::new(&matrix).ok_or(DcFault::Singular)?;
     let last = u32::try_from(size).unwrap_or(u32::MAX);
     let place = rows.iter().map(|row| row.map_or(last, |row| ldl.place(row))).collect();
     Ok((ldl, place))

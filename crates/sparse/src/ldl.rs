@@ -20,6 +20,7 @@
 //! caller asks for that; every replaced pivot is in [`Ldl::weak_pivots`].
 
 mod inverse;
+pub mod lanes;
 mod pattern;
 #[cfg(test)]
 mod tests;

@@ -13,10 +13,10 @@
 //!
 //! `H(k, k) = 1` exactly when `k` is a bridge. That is decided by the graph, not by the size of `1 - H(k, k)`.
 
+use sparse::ldl::lanes::{Forward, Path};
 use topology::calc::{BranchIdx, BusIdx};
 
 use super::DcNetwork;
-use super::ldl::{Forward, Path};
 
 impl DcNetwork {
     /// `PTDF(·, bus)`: flow of every branch per unit of power in at the bus and out by the shares. Also the shift

@@ -16,10 +16,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use sparse::ldl::lanes::{Forward, Path};
 use topology::calc::BusIdx;
 
 use super::DcNetwork;
-use super::ldl::{Forward, Path};
 use crate::bridges::Reach;
 use crate::outage::{Outage, Parts};
 use crate::system::{Machine, System};

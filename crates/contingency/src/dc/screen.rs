@@ -17,12 +17,12 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::OnceLock;
 
+use sparse::ldl::lanes::{Forward, LANES, Lanes, Path};
 use sparse::pool::Pool;
 use topology::calc::BranchIdx;
 
 use super::DcNetwork;
 use super::factors::OwnFactors;
-use super::ldl::{Forward, LANES, Lanes, Path};
 
 /// Blocks of eight branches per job.
 const BLOCKS: usize = 8;

@@ -8,10 +8,10 @@ use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
 use sparse::lanes::{Simd, WithSimd, dispatch};
+use sparse::ldl::lanes::{LANES, Lane, Lanes};
 use sparse::pool::Pool;
 use topology::calc::BusIdx;
 
-use super::ldl::{LANES, Lane, Lanes};
 use super::prepare::{Dead, Prepared, Preparer};
 use super::{Balance, DcFault, DcNetwork};
 use crate::finding::{Detail, Finding, Monitor, Status, Watch};

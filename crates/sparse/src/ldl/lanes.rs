@@ -1,5 +1,5 @@
-//! The factors `L D Lᵀ` of [`sparse::ldl`], laid out for right-hand sides that are nearly empty and for eight of them
-//! side by side.
+//! The factors `L D Lᵀ` of [`super::Ldl`], laid out for right-hand sides that are nearly empty and for eight of them side
+//! by side.
 //!
 //! ```text
 //! parent(j) = min { i > j : L(i,j) ≠ 0 }
@@ -7,22 +7,25 @@
 //! x(k) = z(k)/d(k) - Σ L(i,k) x(i)   over the column k, k descending  (back, O(fill) per lane, no scatter)
 //! ```
 //!
-//! Pivots are not searched: `B` of the DC model is symmetric, and definite as long as reactances are positive. A
-//! growth check against a solve whose answer is known refuses matrices on which that fails.
+//! Pivots are not searched: a matrix that is definite, such as the susceptances of a network with positive reactances,
+//! needs none. A check against a solve whose answer is known refuses matrices on which that fails.
 
 use std::sync::Arc;
 
-use sparse::Csc;
-use sparse::lanes::{Simd, WithSimd, dispatch};
-use sparse::ldl::{self, LdlPattern, PivotRule};
+use super::{Ldl, LdlPattern, PivotRule};
+use crate::lanes::{Simd, WithSimd, dispatch};
+use crate::matrix::Csc;
 
-/// Outages that the DC model solves side by side.
+/// Right-hand sides that are solved side by side.
 pub const LANES: usize = 8;
 
 /// One figure of every lane, in one cache line.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 #[repr(align(64))]
-pub(crate) struct Lane(pub(crate) [f64; LANES]);
+pub struct Lane(
+    /// By lane.
+    pub [f64; LANES],
+);
 
 /// Relative backward error above which a factorisation is not used.
 const LARGEST_ERROR: f64 = 1e-9;
@@ -30,7 +33,7 @@ const NONE: u32 = u32::MAX;
 
 /// Factors; rows count in the order of elimination.
 #[derive(Clone, Debug)]
-pub(crate) struct Ldl {
+pub struct LaneLdl {
     /// Place in the order by row of the matrix.
     place: Vec<u32>,
     parent: Vec<u32>,
@@ -42,44 +45,49 @@ pub(crate) struct Ldl {
 
 /// A right-hand side after the forward solve: places, ascending, with `z`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Path {
-    pub(crate) places: Vec<u32>,
-    pub(crate) z: Vec<f64>,
+pub struct Path {
+    /// Places in the order of elimination.
+    pub places: Vec<u32>,
+    /// `z` there.
+    pub z: Vec<f64>,
 }
 
 /// Right-hand sides of a block, then its solutions, by place. One more place, which stays zero, stands for the
 /// references.
 #[derive(Clone, Debug)]
-pub(crate) struct Lanes {
-    pub(crate) x: Vec<Lane>,
+pub struct Lanes {
+    /// By place.
+    pub x: Vec<Lane>,
     touched: Vec<bool>,
     list: Vec<u32>,
 }
 
 impl Lanes {
-    pub(crate) fn new(size: usize) -> Self {
+    /// For `size` equations.
+    pub fn new(size: usize) -> Self {
         Self { x: vec![Lane::default(); size + 1], touched: vec![false; size], list: Vec::new() }
     }
 }
 
 /// Work space of forward solves.
 #[derive(Clone, Debug)]
-pub(crate) struct Forward {
+pub struct Forward {
     z: Vec<f64>,
     seen: Vec<bool>,
 }
 
 impl Forward {
-    pub(crate) fn new(size: usize) -> Self {
+    /// For `size` equations.
+    pub fn new(size: usize) -> Self {
         Self { z: vec![0.0; size], seen: vec![false; size] }
     }
 }
 
-impl Ldl {
+impl LaneLdl {
     /// Factorises; `None` when a pivot vanishes or the factors do not reproduce a known solution.
-    pub(crate) fn new(matrix: &Csc) -> Option<Self> {
+    pub fn new(matrix: &Csc) -> Option<Self> {
         let pattern = Arc::new(LdlPattern::analyse(matrix).ok()?);
-        let mut factors = ldl::Ldl::new(Arc::clone(&pattern));
+        let mut factors = Ldl::new(Arc::clone(&pattern));
         factors.factor(matrix, &PivotRule::default()).ok()?;
         let n = pattern.size();
         let mut factor = Self {
@@ -102,16 +110,18 @@ impl Ldl {
         (factor.error(matrix) <= LARGEST_ERROR).then_some(factor)
     }
 
-    pub(crate) fn size(&self) -> usize {
+    /// Number of equations.
+    pub fn size(&self) -> usize {
         self.place.len()
     }
 
     /// Entries of the strict factor.
-    pub(crate) fn fill(&self) -> usize {
+    pub fn fill(&self) -> usize {
         self.rows.len()
     }
 
-    pub(crate) fn place(&self, row: usize) -> u32 {
+    /// Place of a row of the matrix in the order of elimination.
+    pub fn place(&self, row: usize) -> u32 {
         self.place[row]
     }
 
@@ -131,7 +141,7 @@ impl Ldl {
     }
 
     /// `A x = b` in place; rows count in the matrix.
-    pub(crate) fn solve(&self, b: &mut [f64]) {
+    pub fn solve(&self, b: &mut [f64]) {
         let mut x = vec![0.0; self.size()];
         for (row, &at) in self.place.iter().enumerate() {
             x[at as usize] = b[row];
@@ -164,7 +174,7 @@ impl Ldl {
     }
 
     /// `L z = r` for a few entries of `r`, given by place.
-    pub(crate) fn forward(&self, entries: &[(u32, f64)], work: &mut Forward, path: &mut Path) {
+    pub fn forward(&self, entries: &[(u32, f64)], work: &mut Forward, path: &mut Path) {
         path.places.clear();
         path.z.clear();
         for &(place, value) in entries {
@@ -191,7 +201,7 @@ impl Ldl {
     }
 
     /// `aᵀ A⁻¹ b` from the forward solves of both.
-    pub(crate) fn product(&self, a: &Path, b: &Path) -> f64 {
+    pub fn product(&self, a: &Path, b: &Path) -> f64 {
         let (mut i, mut j, mut sum) = (0, 0, 0.0);
         while let (Some(&p), Some(&q)) = (a.places.get(i), b.places.get(j)) {
             if p == q {
@@ -204,7 +214,7 @@ impl Ldl {
     }
 
     /// Adds `D⁻¹ z`, scaled, to one lane.
-    pub(crate) fn put(&self, path: &Path, scale: f64, lane: usize, rhs: &mut Lanes) {
+    pub fn put(&self, path: &Path, scale: f64, lane: usize, rhs: &mut Lanes) {
         for (&place, &z) in path.places.iter().zip(&path.z) {
             let at = place as usize;
             if !rhs.touched[at] {
@@ -217,7 +227,7 @@ impl Ldl {
     }
 
     /// `Lᵀ x = D⁻¹ z` for all lanes; afterwards the right-hand side counts as empty.
-    pub(crate) fn back_lanes(&self, rhs: &mut Lanes) {
+    pub fn back_lanes(&self, rhs: &mut Lanes) {
         dispatch(Back { ldl: self, rhs });
         for place in rhs.list.drain(..) {
             rhs.touched[place as usize] = false;
@@ -228,7 +238,7 @@ impl Ldl {
 /// The backward solve, compiled for the widest instruction set. Plain arrays without fused operations: the same bits
 /// on every processor.
 struct Back<'a> {
-    ldl: &'a Ldl,
+    ldl: &'a LaneLdl,
     rhs: &'a mut Lanes,
 }
 
@@ -261,7 +271,7 @@ fn index(at: usize) -> Option<u32> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use sparse::{Lu, PatternBuilder};
+    use crate::{Lu, PatternBuilder};
 
     /// A grid of `n` × `n` nodes with a little on the diagonal; a negative branch among them.
     fn matrix(n: usize) -> Csc {
@@ -296,7 +306,7 @@ mod tests {
     fn solves_agree_with_lu_in_every_way() {
         let matrix = matrix(9);
         let n = matrix.cols();
-        let ldl = Ldl::new(&matrix).unwrap();
+        let ldl = LaneLdl::new(&matrix).unwrap();
         let mut lu = Lu::new(&matrix);
         lu.factor(&matrix).unwrap();
         let (mut forward, mut path) = (Forward::new(n), Path::default());
@@ -332,6 +342,6 @@ mod tests {
         for value in matrix.values_mut() {
             *value = 0.0;
         }
-        assert!(Ldl::new(&matrix).is_none());
+        assert!(LaneLdl::new(&matrix).is_none());
     }
 }
