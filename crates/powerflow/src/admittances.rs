@@ -1,7 +1,7 @@
 //! Bus admittance matrix of one island, by rows, in the order of elimination.
 
 use sparse::block::BlockPattern;
-use topology::calc::{Branch, Bus};
+use topology::calc::{Admittance, Branch, BranchFlow, Bus};
 
 /// Bus admittance matrix without its diagonal, by rows.
 #[derive(Clone, Debug)]
@@ -14,6 +14,19 @@ pub(crate) struct Admittances {
     pub(crate) diagonal: Vec<[f64; 2]>,
     /// Entries `from→to` and `to→from` of every branch; `u32::MAX` for a branch that starts where it ends.
     pub(crate) branch: Vec<[u32; 2]>,
+    /// Admittances of every branch, and the parameters that they follow from: most branches are the same in the next
+    /// call, and a division takes longer than to see that.
+    known: Vec<([f64; PARAMETERS], Admittance)>,
+    shunts: Vec<[f64; 2]>,
+}
+
+const NOTHING: Admittance = Admittance { ff: [0.0; 2], ft: [0.0; 2], tf: [0.0; 2], tt: [0.0; 2] };
+
+/// Numbers that the admittances of a branch follow from.
+const PARAMETERS: usize = 6;
+
+fn parameters(branch: &Branch) -> [f64; PARAMETERS] {
+    [branch.r_pu, branch.x_pu, branch.g_pu, branch.b_pu, branch.ratio, branch.shift_rad]
 }
 
 impl Admittances {
@@ -48,22 +61,25 @@ impl Admittances {
             diagonal: vec![[0.0; 2]; n],
             ptr,
             branch,
+            known: vec![([f64::NAN; PARAMETERS], NOTHING); ends.len()],
+            shunts: vec![[f64::NAN; 2]; n],
         }
     }
 
-    /// Writes the values of branches and shunts; `ends` are those of the branches.
+    /// Writes the values of branches and shunts, where any has changed; `ends` are those of the branches.
     pub(crate) fn set<'a>(
         &mut self,
         ends: &[[u32; 2]],
         buses: impl Iterator<Item = &'a Bus>,
         branches: impl Iterator<Item = &'a Branch>,
     ) {
-        self.y.fill([0.0; 2]);
-        for (bus, diagonal) in buses.zip(&mut self.diagonal) {
-            *diagonal = [bus.g_shunt_pu, bus.b_shunt_pu];
+        let (branches_moved, shunts_moved) = (self.know(branches), self.know_shunts(buses));
+        if !branches_moved && !shunts_moved {
+            return;
         }
-        for ((branch, &[from, to]), &[ft, tf]) in branches.zip(ends).zip(&self.branch) {
-            let y = branch.admittance();
+        self.y.fill([0.0; 2]);
+        self.diagonal.copy_from_slice(&self.shunts);
+        for (((_, y), &[from, to]), &[ft, tf]) in self.known.iter().zip(ends).zip(&self.branch) {
             add(&mut self.diagonal[from as usize], y.ff);
             add(&mut self.diagonal[to as usize], y.tt);
             if ft == u32::MAX {
@@ -74,6 +90,35 @@ impl Admittances {
                 add(&mut self.y[tf as usize], y.tf);
             }
         }
+    }
+
+    /// Takes the parameters of the branches over; whether any is another than before.
+    fn know<'a>(&mut self, branches: impl Iterator<Item = &'a Branch>) -> bool {
+        let mut moved = false;
+        for (known, branch) in self.known.iter_mut().zip(branches) {
+            let given = parameters(branch);
+            if known.0 != given {
+                *known = (given, branch.admittance());
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    /// Takes the shunts over; whether any is another than before.
+    fn know_shunts<'a>(&mut self, buses: impl Iterator<Item = &'a Bus>) -> bool {
+        let mut moved = false;
+        for (known, bus) in self.shunts.iter_mut().zip(buses) {
+            let given = [bus.g_shunt_pu, bus.b_shunt_pu];
+            moved |= *known != given;
+            *known = given;
+        }
+        moved
+    }
+
+    /// Flows at both ends of a branch for the given end voltages `[e, f]`, by the admittances last written.
+    pub(crate) fn flow(&self, branch: usize, [from, to]: [[f64; 2]; 2]) -> BranchFlow {
+        self.known[branch].1.flow(from, to)
     }
 }
 

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use sparse::block::{Block, BlockLu, BlockPattern};
-use sparse::lanes::dispatch;
+use sparse::lanes::{Simd, WithSimd, dispatch, fused};
 use sparse::{Csc, Lu, LuError, PatternBuilder};
 use topology::calc::{Branch, Bus};
 
@@ -56,11 +56,15 @@ pub(crate) struct Island {
     y: Admittances,
     ends: Vec<[u32; 2]>,
     lu: BlockLu,
+    /// Blocks of the factors that are none of the Jacobian.
+    fill: Vec<u32>,
     /// The same Jacobian for the factorisation that pivots; made when the blocks were not to be trusted.
     pivoting: Option<Box<Pivoting>>,
     step: Vec<[f64; 2]>,
     /// Voltages in rectangular coordinates.
     v: Vec<[f64; 2]>,
+    /// Angles whose cosine and sine are known: a run mostly begins where the one before began.
+    known_turn: Vec<(f64, [f64; 2])>,
     /// `s(i,j)` per entry of `y`, and `s(i,i)`.
     s: Vec<[f64; 2]>,
     s_diagonal: Vec<[f64; 2]>,
@@ -100,14 +104,19 @@ impl Island {
         let n = pattern.nodes();
         let y = Admittances::new(&pattern, &ends);
         let entries = y.y.len();
+        let mut own = vec![false; pattern.blocks()];
+        pattern.diagonal().iter().chain(&y.slot).for_each(|&slot| own[slot as usize] = true);
+        let fill = (0u32..).zip(own).filter(|(_, own)| !own).map(|(slot, _)| slot).collect();
         let pattern = Arc::new(pattern);
         Self {
             y,
             ends,
             lu: BlockLu::new(pattern),
+            fill,
             pivoting: None,
             step: vec![[0.0; 2]; n],
             v: vec![[0.0; 2]; n],
+            known_turn: vec![(0.0, [1.0, 0.0]); n],
             s: vec![[0.0; 2]; entries],
             s_diagonal: vec![[0.0; 2]; n],
             start: [vec![0.0; n], vec![0.0; n]],
@@ -346,30 +355,37 @@ impl Island {
 
     /// Rectangular voltages from the polar ones.
     fn take_polar(&mut self) {
-        for ((v, &vm), &va) in self.v.iter_mut().zip(&self.vm_pu).zip(&self.va_rad) {
-            let (sin, cos) = va.sin_cos();
-            *v = [vm * cos, vm * sin];
+        let known = self.known_turn.iter_mut();
+        for (((v, &vm), &va), (angle, turn)) in
+            self.v.iter_mut().zip(&self.vm_pu).zip(&self.va_rad).zip(known)
+        {
+            if va != *angle {
+                let (sin, cos) = va.sin_cos();
+                (*angle, *turn) = (va, [cos, sin]);
+            }
+            *v = turn.map(|part| vm * part);
         }
     }
 
     /// `s(i,j)` and the calculated injections, of the rectangular voltages.
     fn flow(&mut self) {
         let Self { y, v, s, s_diagonal, p_pu, q_pu, .. } = self;
-        dispatch(|| flow(y, v, (s, s_diagonal), (p_pu, q_pu)));
+        dispatch(Flow { y, v, s, s_diagonal, p_pu, q_pu });
     }
 
     /// Fills the right-hand side and returns the bus with the largest mismatch, a NaN before all others.
     fn mismatch(&mut self) -> (usize, f64) {
         let mut worst = (0, 0.0);
-        for i in 0..self.vm_pu.len() {
-            let p = self.p_set_pu[i] - self.p_pu[i];
-            let q = self.q_set_pu[i] - self.q_pu[i];
-            let (p, q) = match self.held[i] {
+        let set = self.p_set_pu.iter().zip(&self.q_set_pu);
+        let calculated = self.p_pu.iter().zip(&self.q_pu);
+        let rows = self.step.iter_mut().zip(&self.held).zip(set.zip(calculated));
+        for (i, ((step, held), ((p_set, q_set), (p, q)))) in rows.enumerate() {
+            let (p, q) = match held {
                 Held::VoltageAndAngle => (0.0, 0.0),
-                Held::PowerAndVoltage => (p, 0.0),
-                Held::Power => (p, q),
+                Held::PowerAndVoltage => (p_set - p, 0.0),
+                Held::Power => (p_set - p, q_set - q),
             };
-            self.step[i] = [p, q];
+            *step = [p, q];
             let size = p.abs().max(q.abs());
             if p.is_nan() || q.is_nan() {
                 return (i, f64::NAN);
@@ -383,35 +399,25 @@ impl Island {
 
     /// The Jacobian at the voltages of the last [`Self::evaluate`], into the blocks of `lu`.
     fn differentiate(&mut self) {
-        self.lu.clear();
-        let diagonal_slots = Arc::clone(self.lu.pattern());
-        let blocks = self.lu.blocks_mut();
-        for (i, &slot) in diagonal_slots.diagonal().iter().enumerate() {
-            let held = self.held[i];
-            let [re, im] = self.s_diagonal[i];
-            let (p, q) = (self.p_pu[i], self.q_pu[i]);
-            blocks[slot as usize] = match held {
-                Held::VoltageAndAngle => [1.0, 0.0, 0.0, 1.0],
-                Held::PowerAndVoltage => [im - q, p + re, 0.0, 1.0],
-                Held::Power => [im - q, p + re, p - re, q + im],
-            };
-            let range = self.y.ptr[i] as usize..self.y.ptr[i + 1] as usize;
-            for (&[re, im], &slot) in self.s[range.clone()].iter().zip(&self.y.slot[range]) {
-                blocks[slot as usize] = match held {
-                    Held::VoltageAndAngle => [0.0; 4],
-                    Held::PowerAndVoltage => [im, re, 0.0, 0.0],
-                    Held::Power => [im, re, -re, im],
-                };
+        let Self { y, lu, fill, s, s_diagonal, held, p_pu, q_pu, .. } = self;
+        let pattern = Arc::clone(lu.pattern());
+        let diagonal = pattern.diagonal();
+        let blocks = lu.blocks_mut();
+        dispatch(|| {
+            for &slot in fill.iter() {
+                blocks[slot as usize] = [0.0; 4];
             }
-        }
+            differentiate((y, diagonal, held), (s, s_diagonal), (p_pu, q_pu), blocks);
+        });
     }
 
     /// Takes the step, in polar and rectangular voltages.
     fn advance(&mut self) {
         let (mut deepest, mut widest): (f64, f64) = (0.0, 0.0);
         for step in &self.step {
-            deepest = deepest.min(step[1]);
-            widest = widest.max(step[0].abs());
+            // A number that is none shows in the next mismatch.
+            deepest = if step[1] < deepest { step[1] } else { deepest };
+            widest = if step[0].abs() > widest { step[0].abs() } else { widest };
         }
         let share = if deepest < -LARGEST_DROP { LARGEST_DROP / -deepest } else { 1.0 };
         let small = share * widest <= SMALL_TURN;
@@ -473,27 +479,72 @@ impl Pivoting {
     }
 }
 
+/// Writes all blocks of the Jacobian.
 #[inline(always)]
-fn flow(
-    y: &Admittances,
-    v: &[[f64; 2]],
-    (s, s_diagonal): (&mut [[f64; 2]], &mut [[f64; 2]]),
-    (p_pu, q_pu): (&mut [f64], &mut [f64]),
+fn differentiate(
+    (y, diagonal, held): (&Admittances, &[u32], &[Held]),
+    (s, s_diagonal): (&[[f64; 2]], &[[f64; 2]]),
+    (p_pu, q_pu): (&[f64], &[f64]),
+    blocks: &mut [Block],
 ) {
-    let mut rest = s;
-    for (i, &v_i) in v.iter().enumerate() {
-        let own = times_conjugate(v_i, y.diagonal[i], v_i);
-        let mut sum = own;
+    let own = diagonal.iter().zip(s_diagonal).zip(p_pu.iter().zip(q_pu));
+    for ((i, held), ((&slot, &[re, im]), (p, q))) in held.iter().enumerate().zip(own) {
         let range = y.ptr[i] as usize..y.ptr[i + 1] as usize;
-        let (row, behind) = rest.split_at_mut(range.len());
-        rest = behind;
-        for ((&y, &j), s) in y.y[range.clone()].iter().zip(&y.col[range]).zip(row) {
-            *s = times_conjugate(v_i, y, v[j as usize]);
-            sum[0] += s[0];
-            sum[1] += s[1];
+        let others = s[range.clone()].iter().zip(&y.slot[range]);
+        blocks[slot as usize] = match held {
+            Held::VoltageAndAngle => {
+                others.for_each(|(_, &slot)| blocks[slot as usize] = [0.0; 4]);
+                [1.0, 0.0, 0.0, 1.0]
+            }
+            Held::PowerAndVoltage => {
+                others.for_each(|(&[re, im], &slot)| blocks[slot as usize] = [im, re, 0.0, 0.0]);
+                [im - q, p + re, 0.0, 1.0]
+            }
+            Held::Power => {
+                others.for_each(|(&[re, im], &slot)| blocks[slot as usize] = [im, re, -re, im]);
+                [im - q, p + re, p - re, q + im]
+            }
+        };
+    }
+}
+
+/// `s(i,j)` and the calculated injections, to be dispatched.
+struct Flow<'a> {
+    y: &'a Admittances,
+    v: &'a [[f64; 2]],
+    s: &'a mut [[f64; 2]],
+    s_diagonal: &'a mut [[f64; 2]],
+    p_pu: &'a mut [f64],
+    q_pu: &'a mut [f64],
+}
+
+impl WithSimd for Flow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        if const { fused::<S>() } { self.run::<true>() } else { self.run::<false>() }
+    }
+}
+
+impl Flow<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { y, v, s: mut rest, s_diagonal, p_pu, q_pu } = self;
+        for (i, &v_i) in v.iter().enumerate() {
+            let own = times_conjugate::<FUSED>(v_i, y.diagonal[i], v_i);
+            let mut sum = own;
+            let range = y.ptr[i] as usize..y.ptr[i + 1] as usize;
+            let (row, behind) = rest.split_at_mut(range.len());
+            rest = behind;
+            for ((&y, &j), s) in y.y[range.clone()].iter().zip(&y.col[range]).zip(row) {
+                *s = times_conjugate::<FUSED>(v_i, y, v[j as usize]);
+                sum[0] += s[0];
+                sum[1] += s[1];
+            }
+            s_diagonal[i] = own;
+            [p_pu[i], q_pu[i]] = sum;
         }
-        s_diagonal[i] = own;
-        [p_pu[i], q_pu[i]] = sum;
     }
 }
 
@@ -501,14 +552,25 @@ fn flow(
 #[inline(always)]
 fn small_turn(angle: f64) -> [f64; 2] {
     let x = angle * angle;
-    let cos = 1.0 - x / 2.0 * (1.0 - x / 12.0 * (1.0 - x / 30.0 * (1.0 - x / 56.0)));
-    let sin = angle * (1.0 - x / 6.0 * (1.0 - x / 20.0 * (1.0 - x / 42.0 * (1.0 - x / 72.0))));
+    // Products with the inverses of 2, 12, 30, … cost a fraction of the quotients.
+    let term = |inverse: f64, rest: f64| 1.0 - x * inverse * rest;
+    let cos = term(1.0 / 2.0, term(1.0 / 12.0, term(1.0 / 30.0, term(1.0 / 56.0, 1.0))));
+    let sin = angle * term(1.0 / 6.0, term(1.0 / 20.0, term(1.0 / 42.0, term(1.0 / 72.0, 1.0))));
     [cos, sin]
 }
 
 /// `a · conj(y b)`.
 #[inline(always)]
-fn times_conjugate(a: [f64; 2], y: [f64; 2], b: [f64; 2]) -> [f64; 2] {
-    let current = [y[0] * b[0] - y[1] * b[1], y[0] * b[1] + y[1] * b[0]];
-    [a[0] * current[0] + a[1] * current[1], a[1] * current[0] - a[0] * current[1]]
+fn times_conjugate<const FUSED: bool>(a: [f64; 2], y: [f64; 2], b: [f64; 2]) -> [f64; 2] {
+    let current = [plus::<FUSED>(y[0], b[0], -(y[1] * b[1])), plus::<FUSED>(y[0], b[1], y[1] * b[0])];
+    [
+        plus::<FUSED>(a[0], current[0], a[1] * current[1]),
+        plus::<FUSED>(a[1], current[0], -(a[0] * current[1])),
+    ]
+}
+
+/// `a b + sum`. Not a closure, which would not be compiled for the instruction set of its surroundings.
+#[inline(always)]
+fn plus<const FUSED: bool>(a: f64, b: f64, sum: f64) -> f64 {
+    if FUSED { a.mul_add(b, sum) } else { a * b + sum }
 }

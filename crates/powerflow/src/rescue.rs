@@ -136,7 +136,7 @@ impl Part {
 
     /// The method from the present voltages, and the other ways if it needs them.
     pub(crate) fn attempt(&mut self, grid: &Grid, options: &Options, effort: &mut Effort) -> Run {
-        let begin = place(&self.island);
+        let begin = options.rescue.then(|| place(&self.island));
         let plain = self.plain(grid, options);
         let doubt = if converged(&plain) && options.method != Method::Dc { self.doubt(grid) } else { None };
         let good = converged(&plain) && doubt.is_none();
@@ -158,7 +158,9 @@ impl Part {
                     self.island.run_once(options.tolerance_pu, options.max_iterations)
                 }
                 Way::StepControl => {
-                    go_to(&mut self.island, &begin);
+                    if let Some(begin) = &begin {
+                        go_to(&mut self.island, begin);
+                    }
                     controlled(&mut self.island, options.tolerance_pu)
                 }
                 Way::Continuation => self.continuation(grid, options, effort),
@@ -240,9 +242,12 @@ impl Part {
         let wide = |(&b, [from, to]): (&usize, &[u32; 2])| {
             let across =
                 island.va_rad[*from as usize] - island.va_rad[*to as usize] - grid.branches[b].shift_rad;
-            // Whole turns do not count; the cosine is asked for only where it can tell something.
-            let wide = across.abs() > std::f64::consts::FRAC_PI_2 && across.cos() < 0.0;
-            wide.then(|| BranchIdx(u32::try_from(b).unwrap_or(u32::MAX)))
+            if across.abs() <= std::f64::consts::FRAC_PI_2 {
+                return None;
+            }
+            // Whole turns do not count.
+            let wide = (across / std::f64::consts::TAU).fract().abs();
+            (0.25 < wide && wide < 0.75).then(|| BranchIdx(u32::try_from(b).unwrap_or(u32::MAX)))
         };
         self.branches.iter().zip(island.ends()).find_map(wide).map(Doubt::WideAngle)
     }

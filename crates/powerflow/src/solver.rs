@@ -251,10 +251,13 @@ impl Part {
                 solution.limited.push((self.bus(i), limit));
             }
         }
-        for (&b, &[from, to]) in self.branches.iter().zip(self.island.ends()) {
+        for ((at, &b), &[from, to]) in self.branches.iter().enumerate().zip(self.island.ends()) {
             let branch = &grid.branches[b];
             solution.flows[b] = match method {
-                Method::Newton => branch.flow_rectangular(self.island.voltage(from), self.island.voltage(to)),
+                Method::Newton => {
+                    let ends = [from, to].map(|end| self.island.voltage(end));
+                    self.island.admittances().flow(at, ends)
+                }
                 Method::Dc => {
                     let [from, to] = [from, to].map(|end| self.island.va_rad[end as usize]);
                     dc::flow(branch, from, to)

@@ -30,6 +30,13 @@ pub fn width() -> usize {
     dispatch(Width)
 }
 
+/// Whether scalar code of a kernel may call [`f64::mul_add`]: where the instruction set does not multiply and add in one,
+/// the library's function for that would cost more than it saves.
+#[inline(always)]
+pub const fn fused<S: Simd>() -> bool {
+    S::F64_LANES >= 4
+}
+
 /// Name of the instruction set that [`dispatch`] chose, for figures that depend on it.
 pub fn instruction_set() -> &'static str {
     match (width(), cfg!(target_arch = "x86_64")) {

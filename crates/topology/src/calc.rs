@@ -161,6 +161,21 @@ pub struct Admittance {
     pub tt: [f64; 2],
 }
 
+impl Admittance {
+    /// Flows at both ends of the branch for the given end voltages `[e, f]`, `V = e + jf` in p.u.
+    #[inline]
+    pub fn flow(&self, from: [f64; 2], to: [f64; 2]) -> BranchFlow {
+        let power = |own: [f64; 2], other: [f64; 2], y_own: [f64; 2], y_other: [f64; 2]| {
+            let re = y_own[0] * own[0] - y_own[1] * own[1] + y_other[0] * other[0] - y_other[1] * other[1];
+            let im = y_own[0] * own[1] + y_own[1] * own[0] + y_other[0] * other[1] + y_other[1] * other[0];
+            [own[0] * re + own[1] * im, own[1] * re - own[0] * im]
+        };
+        let [p_from_pu, q_from_pu] = power(from, to, self.ff, self.ft);
+        let [p_to_pu, q_to_pu] = power(to, from, self.tt, self.tf);
+        BranchFlow { p_from_pu, q_from_pu, p_to_pu, q_to_pu }
+    }
+}
+
 impl Branch {
     /// Admittances of the π model. `r + j x` must not be zero (the builders refuse or merge such branches).
     pub fn admittance(&self) -> Admittance {
@@ -182,15 +197,7 @@ impl Branch {
 
     /// Flows at both ends for the given end voltages `[e, f]`, `V = e + jf` in p.u.
     pub fn flow_rectangular(&self, from: [f64; 2], to: [f64; 2]) -> BranchFlow {
-        let y = self.admittance();
-        let power = |own: [f64; 2], other: [f64; 2], y_own: [f64; 2], y_other: [f64; 2]| {
-            let re = y_own[0] * own[0] - y_own[1] * own[1] + y_other[0] * other[0] - y_other[1] * other[1];
-            let im = y_own[0] * own[1] + y_own[1] * own[0] + y_other[0] * other[1] + y_other[1] * other[0];
-            [own[0] * re + own[1] * im, own[1] * re - own[0] * im]
-        };
-        let [p_from_pu, q_from_pu] = power(from, to, y.ff, y.ft);
-        let [p_to_pu, q_to_pu] = power(to, from, y.tt, y.tf);
-        BranchFlow { p_from_pu, q_from_pu, p_to_pu, q_to_pu }
+        self.admittance().flow(from, to)
     }
 
     /// Flows at both ends for the given end voltages (p.u., radians).
