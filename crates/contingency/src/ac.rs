@@ -1,8 +1,9 @@
 //! Full AC contingency analysis: every outage a power flow to the tolerance of the base state.
 //!
-//! Outages of one branch that leave their island whole go to the lanes of [`powerflow::batch::Outages`], unless reactive
-//! limits or shared balancing change what holds at a bus; everything else, and what the lanes cannot solve, gets the
-//! model that is left of it and Newton's method from the base voltages.
+//! Outages of one branch that leave their island whole, and of machines and loads at one bus that is no reference, go to
+//! the lanes of [`powerflow::batch::Outages`], unless reactive limits or shared balancing change what holds at a bus;
+//! everything else, and what the lanes cannot solve, gets the model that is left of it and Newton's method from the base
+//! voltages.
 //!
 //! Balancing by participation is an outer loop around the power flow (Wood and Wollenberg, ch. 4; the governors'
 //! answer after the transient). With the schedule `p` and the shares `α` of an island, reference `r`:
@@ -17,26 +18,29 @@
 
 mod compare;
 mod general;
+mod loss;
 
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
-use powerflow::batch::{Batch, Outages};
+use powerflow::batch::{AfterOutage, Batch, Outages, Watch};
 use powerflow::{Options, Outcome, Solution, Solver, Start};
 use sparse::pool::Pool;
-use topology::calc::{BranchIdx, BusKind, Grid, Voltages};
+use topology::calc::{Branch, BranchIdx, Bus, BusKind, Grid, Voltages};
 
-use crate::bridges::Bridges;
 use crate::dc::{Balance, Rules};
-use crate::finding::{Finding, Monitor, Status, Watch};
+use crate::finding::{Finding, Monitor, Status};
 use crate::outage::{Contingency, Outage};
 use crate::system::System;
 use compare::Compare;
+use loss::Losses;
 
 pub use general::AcState;
 
-/// Contingencies of one job: enough to keep the lanes filled, and few enough for a caller who waits for a word.
-const PER_JOB: usize = 64;
+/// Most contingencies of one job: enough to keep the lanes filled, and few enough for a caller who waits for a word.
+const MOST_PER_JOB: usize = 256;
+/// Least contingencies of one job, where several workers share a short list.
+const LEAST_PER_JOB: usize = 64;
 /// Jobs per worker between two reports to the caller.
 const JOBS_PER_WAVE: usize = 2;
 
@@ -54,9 +58,9 @@ pub struct AcSweep {
     options: Options,
     rules: Rules,
     compare: Compare,
-    bridges: Bridges,
-    /// Shared by the outages that the lanes can solve; `None` where they do not apply.
-    batch: Option<Batch>,
+    losses: Losses,
+    /// Shared by the outages that the lanes can solve, and what they compare; `None` where they do not apply.
+    batch: Option<(Batch, Watch)>,
 }
 
 impl AcSweep {
@@ -73,8 +77,7 @@ impl AcSweep {
         let fault = |solution: Solution| Box::new(BaseFault { solution });
         let lanes = !options.enforce_q_limits && rules.balance == Balance::Reference;
         let batch = if lanes && system.grid.islands > 0 {
-            let grid = watched_grid(system, monitor);
-            Some(Batch::new(grid, *options).map_err(|solution| fault(*solution))?)
+            Some(Batch::new(nameless(&system.grid), *options).map_err(|solution| fault(*solution))?)
         } else {
             None
         };
@@ -86,16 +89,17 @@ impl AcSweep {
             return Err(fault(base));
         }
         let system = settled(system, &base);
+        let compare = Compare::new(&system, monitor, &base);
         Ok(Self {
-            compare: Compare::new(&system, monitor, &base),
-            bridges: Bridges::new(&system.grid),
+            losses: Losses::new(&system),
+            batch: batch.map(|batch| (batch, compare.watch())),
+            compare,
             // From a solved base state, what Newton does not reach is a finding; ways out of hard starts would take
             // longer than all the other outages together.
             options: Options { start: Start::FromGrid, rescue: false, ..*options },
             system,
             base,
             rules,
-            batch,
         })
     }
 
@@ -156,13 +160,19 @@ impl AcSweep {
         pool: &dyn Pool,
         sink: &mut dyn FnMut(Finding) -> ControlFlow<()>,
     ) -> usize {
-        let outages = self.batch.as_ref().map(Outages::new);
-        let per_wave = PER_JOB * JOBS_PER_WAVE * pool.workers().max(1);
+        let outages = self.batch.as_ref().map(|(batch, watch)| Outages::new(batch, watch));
+        let workers = pool.workers().max(1);
+        // Results do not depend on what is solved side by side, so neither do they on the size of a job.
+        let per_job = match workers {
+            1 => MOST_PER_JOB,
+            _ => list.len().div_ceil(JOBS_PER_WAVE * workers).clamp(LEAST_PER_JOB, MOST_PER_JOB),
+        };
+        let per_wave = per_job * JOBS_PER_WAVE * workers;
         let mut done = 0;
         for (wave, part) in list.chunks(per_wave).enumerate() {
             let first = wave * per_wave;
             let jobs: Vec<(usize, &[Contingency])> =
-                (first..).step_by(PER_JOB).zip(part.chunks(PER_JOB)).collect();
+                (first..).step_by(per_job).zip(part.chunks(per_job)).collect();
             let found: Vec<OnceLock<Vec<Finding>>> = jobs.iter().map(|_| OnceLock::new()).collect();
             pool.run(jobs.len(), &|_, job| {
                 let (first, cases) = jobs[job];
@@ -195,40 +205,49 @@ impl AcSweep {
     }
 
     fn in_lanes(&self, outages: &Outages<'_>, cases: &[Contingency], found: &mut [Option<Finding>]) {
-        let (mut places, mut branches) = (Vec::new(), Vec::new());
+        let (mut places, mut losses) = (Vec::new(), Vec::new());
         for (at, case) in cases.iter().enumerate() {
-            if let [branch] = *case.outage.branches
-                && case.outage.only_branches()
-                && !self.bridges.is_bridge(branch)
-            {
+            if let Some(loss) = self.losses.of(&self.system, &case.outage) {
                 places.push(at);
-                branches.push(branch);
+                losses.push(loss);
             }
         }
-        if branches.is_empty() {
+        if losses.is_empty() {
             return;
         }
-        outages.solve(&mut outages.worker(), &branches, &mut |after| {
-            // Of what the lanes cannot solve the full method finds the worst bus.
-            if let Outcome::Converged { iterations, .. } = after.outcome {
+        let mut worker = outages.worker();
+        let mut take = |after: AfterOutage<'_>| found[places[after.index]] = self.found(&after);
+        let rest = outages.solve(&mut worker, &losses, &mut take);
+        for index in rest {
+            outages.solve_alone(&mut worker, (index, losses[index]), &mut take);
+        }
+    }
+
+    /// What an outage that was solved, or that Newton's method does not solve, amounts to; `None` where only the model
+    /// that is left can tell.
+    fn found(&self, after: &AfterOutage<'_>) -> Option<Finding> {
+        match after.outcome {
+            Outcome::Converged { iterations, .. } => {
                 let mut finding = Finding::new(0, Status::Solved { iterations });
-                self.compare.plain(branches[after.index], (after.voltages_pu, after.loading), &mut finding);
-                found[places[after.index]] = Some(finding);
+                self.compare.plain(after, &mut finding);
+                Some(finding)
             }
-        });
+            Outcome::Stopped { worst, mismatch_pu, .. } => {
+                let mut finding = Finding::new(0, Status::NotConverged { worst, mismatch_pu });
+                self.compare.unsolved(&mut finding);
+                Some(finding)
+            }
+            Outcome::NotSolvable { .. } => None,
+        }
     }
 }
 
-/// The grid with the ratings that are watched, and no others.
-fn watched_grid(system: &System, monitor: &Monitor) -> Grid {
-    let mut grid = system.grid.clone();
-    for branch in &mut grid.branches {
-        branch.rate_mva = 0.0;
-    }
-    for watched in &Watch::new(system, monitor, |_| 0.0).branches {
-        grid.branches[watched.branch.at()].rate_mva = watched.rating_mva;
-    }
-    grid
+/// A grid without the names of its elements, which nobody asks the lanes for: on a small grid they take as long to copy as
+/// an outage takes to solve, many times over.
+fn nameless(grid: &Grid) -> Grid {
+    let buses = grid.buses.iter().map(|bus| Bus { name: String::new(), ..*bus });
+    let branches = grid.branches.iter().map(|branch| Branch { name: String::new(), ..*branch });
+    Grid { buses: buses.collect(), branches: branches.collect(), ..*grid }
 }
 
 /// The references of a system scheduled with what they deliver in its base state.

@@ -196,15 +196,6 @@ impl Watch {
     /// `before_mva` is the flow per branch in the base state.
     pub(crate) fn new(system: &System, monitor: &Monitor, before_mva: impl Fn(BranchIdx) -> f64) -> Self {
         let all = (0_u32..).map(BranchIdx).take(system.grid.branches.len());
-        let wanted: Vec<BranchIdx> = match &monitor.branches {
-            Some(list) => {
-                let mut list = list.clone();
-                list.sort_unstable();
-                list.dedup();
-                list
-            }
-            None => all.collect(),
-        };
         let watched = |branch: BranchIdx| {
             let ratings = system.ratings.get(branch.at()).copied().unwrap_or(Ratings::default());
             let (rating, rating_mva) = ratings.applicable(monitor.rating)?;
@@ -212,7 +203,7 @@ impl Watch {
             Some(WatchedBranch { branch, rating, rating_mva, before_percent })
         };
         Self {
-            branches: wanted.into_iter().filter_map(watched).collect(),
+            branches: wanted(monitor.branches.as_deref(), all).into_iter().filter_map(watched).collect(),
             threshold_percent: monitor.threshold_percent,
             worsened_by: monitor.worsened_by,
             keep: monitor.keep,
@@ -264,6 +255,15 @@ impl Watch {
         }
         finding.trim(0, self.keep);
     }
+}
+
+/// What is watched of all that there is, ascending and each once: the list, or everything.
+pub(crate) fn wanted<T: Copy + Ord>(list: Option<&[T]>, all: impl Iterator<Item = T>) -> Vec<T> {
+    let Some(list) = list else { return all.collect() };
+    let mut list = list.to_vec();
+    list.sort_unstable();
+    list.dedup();
+    list
 }
 
 impl Finding {

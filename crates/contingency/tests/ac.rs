@@ -53,6 +53,40 @@ fn voltages_after_outages_agree() {
     check("case300", 20);
 }
 
+/// The lanes, by the voltages of detailed findings.
+#[test]
+fn voltages_of_the_lanes_agree() {
+    let check = |name: &str, machines_at_least: usize| {
+        let read = system(name);
+        let monitor = Monitor { detail: true, ..Monitor::default() };
+        let sweep = AcSweep::new(&read.system, &OPTIONS, &monitor, Rules::default());
+        let sweep = sweep.unwrap_or_else(|_| panic!("base"));
+        let expected = outages(&format!("{name}_ac.txt"));
+        let list: Vec<Contingency> = expected
+            .iter()
+            .map(|expected| Contingency { name: String::new(), outage: expected.outage.clone() })
+            .collect();
+        for (finding, expected) in run(&sweep, &list, &Inline).iter().zip(&expected) {
+            let what = format!("{name} {:?}", expected.outage);
+            let detail = finding.detail.as_ref().unwrap_or_else(|| panic!("{what}: {finding:?}"));
+            let polar = |part: fn(&[f64; 2]) -> f64| -> Vec<f64> {
+                let figure = |v: &[f64; 2]| if v[0].is_nan() { 0.0 } else { part(v) };
+                detail.voltages_pu.iter().map(figure).collect()
+            };
+            for (got, (word, want)) in
+                [polar(|v| v[0].hypot(v[1])), polar(|v| v[1].atan2(v[0]))].iter().zip(&expected.figures)
+            {
+                assert_close(got, want, 1e-8, &format!("{what} {word}"));
+            }
+        }
+        let machines = expected.iter().filter(|expected| !expected.outage.machines.is_empty()).count();
+        assert!(machines >= machines_at_least, "{name}: {machines}");
+    };
+    check("case14", 1);
+    check("case118", 1);
+    check("case300", 1);
+}
+
 fn all_single(system: &System) -> Vec<Contingency> {
     let branches = (0..system.grid.branches.len() as u32).map(|at| Outage::branch(BranchIdx(at)));
     let machines = (0..system.machines.len() as u32).map(Outage::machine);

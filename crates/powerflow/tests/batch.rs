@@ -7,7 +7,7 @@
 mod case_file;
 
 use case_file::{AGREE, close, read};
-use powerflow::batch::{Batch, Outages, Scenarios};
+use powerflow::batch::{AfterOutage, Batch, Loss, Outages, Scenarios, Watch};
 use powerflow::{Options, Outcome, Solution, Start, solve};
 use topology::calc::{Branch, BranchIdx, Bus, BusIdx, BusKind, Grid, IslandIdx};
 
@@ -241,53 +241,156 @@ fn what_has_no_solution_shows_no_number() {
     }
 }
 
+/// Everything watched, with 150 MVA as the full load of every branch.
+fn watch(grid: &Grid) -> Watch {
+    let branches = (0..grid.branches.len() as u32).map(|at| (BranchIdx(at), 150.0 / grid.base_mva)).collect();
+    let buses = (0..grid.buses.len() as u32).map(|at| (BusIdx(at), [0.98, 1.03])).collect();
+    Watch { branches, most_loading: 0.5, buses }
+}
+
+/// Hands all losses over once, those that the lanes cannot solve by the full solver.
+fn solve_all(outages: &Outages<'_>, losses: &[Loss], sink: &mut dyn FnMut(AfterOutage<'_>)) -> usize {
+    let mut worker = outages.worker();
+    let rest = outages.solve(&mut worker, losses, sink);
+    for &index in &rest {
+        outages.solve_alone(&mut worker, (index, losses[index]), sink);
+    }
+    rest.len()
+}
+
+/// The comparison against what the solution without lanes has.
+fn assert_seen(after: &AfterOutage<'_>, watch: &Watch, want: &Solution, loading: &[f64], what: &str) {
+    let seen = after.seen;
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-7;
+    let heaviest = loading.iter().copied().fold(0.0, f64::max);
+    assert!(
+        seen.heaviest.is_some_and(|(at, x)| close(x, heaviest) && close(loading[at as usize], x)),
+        "{what}"
+    );
+    let vm = &want.voltages.vm_pu;
+    let (low, high) = (vm.iter().copied().fold(9.0, f64::min), vm.iter().copied().fold(0.0, f64::max));
+    assert!(seen.lowest.is_some_and(|(at, x)| close(x, low) && close(vm[at as usize], x)), "{what}");
+    assert!(seen.highest.is_some_and(|(at, x)| close(x, high) && close(vm[at as usize], x)), "{what}");
+    // What lies on a limit may be met or not.
+    for (at, &loading) in loading.iter().enumerate() {
+        let met = seen.loaded.iter().find(|(place, _)| *place as usize == at);
+        if !close(loading, watch.most_loading) {
+            assert_eq!(met.is_some(), loading > watch.most_loading, "{what}, branch {at}");
+        }
+        assert!(met.is_none_or(|(_, x)| close(*x, loading)), "{what}, branch {at}");
+    }
+    for (at, &vm) in vm.iter().enumerate() {
+        let met = seen.outside.iter().find(|(place, _)| *place as usize == at);
+        let [low, high] = watch.buses[at].1;
+        if !close(vm, low) && !close(vm, high) {
+            assert_eq!(met.is_some(), vm < low || high < vm, "{what}, bus {at}");
+        }
+        assert!(met.is_none_or(|(_, x)| close(*x, vm)), "{what}, bus {at}");
+    }
+}
+
+fn check_losses(name: &str, grid: &Grid, losses: &[Loss], without: impl Fn(Loss) -> Grid) {
+    let batch = Batch::new(grid.clone(), options()).unwrap();
+    let watch = watch(grid);
+    let outages = Outages::new(&batch, &watch);
+    let mut seen = vec![0; losses.len()];
+    let rest = solve_all(&outages, losses, &mut |after| {
+        seen[after.index] += 1;
+        let loss = losses[after.index];
+        let what = format!("{name}, {loss:?}");
+        let without = without(loss);
+        let want = solve(&without, &Options { tolerance_pu: 1e-11, rescue: false, ..options() });
+        let voltages: Vec<[f64; 2]> =
+            (0..grid.buses.len() as u32).map(|bus| after.voltage_pu(BusIdx(bus))).collect();
+        if !want.converged() {
+            assert!(!matches!(after.outcome, Outcome::Converged { .. }), "{what}: {:?}", after.outcome);
+            assert!(voltages.iter().all(|v| v[0].is_nan()), "{what}");
+            return;
+        }
+        assert!(matches!(after.outcome, Outcome::Converged { .. }), "{what}: {:?}", after.outcome);
+        assert_same(&voltages, &want, &what);
+        let mut flows = want.flows.iter();
+        let loading: Vec<f64> = (0..grid.branches.len() as u32)
+            .map(|at| {
+                if loss == Loss::Branch(BranchIdx(at)) {
+                    return 0.0;
+                }
+                let flow = flows.next().unwrap();
+                flow.p_from_pu.hypot(flow.q_from_pu).max(flow.p_to_pu.hypot(flow.q_to_pu))
+            })
+            .collect();
+        for (at, want) in (0..).zip(&loading) {
+            assert!((after.apparent_pu(BranchIdx(at)) - want).abs() <= 1e-7, "{what}, flow of {at}");
+        }
+        let loading: Vec<f64> = loading.iter().map(|flow| flow * grid.base_mva / 150.0).collect();
+        assert_seen(&after, &watch, &want, &loading, &what);
+    });
+    assert!(seen.iter().all(|&times| times == 1), "{name}: {seen:?}");
+    // Else this test would say nothing about the lanes.
+    assert!(rest < losses.len().div_ceil(2), "{name}: {rest} of {} not by the lanes", losses.len());
+}
+
 #[test]
 fn outages_agree_with_the_grid_without_the_branch() {
     for name in ["case9.txt", "case14.txt", "case30.txt", "case57.txt", "case118.txt", "case300.txt"] {
-        let mut grid = read(name).grid;
-        grid.branches.iter_mut().for_each(|branch| branch.rate_mva = 150.0);
-        let batch = Batch::new(grid.clone(), options()).unwrap();
-        let outages = Outages::new(&batch);
-        let mut worker = outages.worker();
-        let branches: Vec<BranchIdx> = (0..grid.branches.len() as u32).map(BranchIdx).collect();
-        let mut seen = vec![0; branches.len()];
-        outages.solve(&mut worker, &branches, &mut |after| {
-            seen[after.index] += 1;
-            let out = branches[after.index];
-            let what = format!("{name}, branch {}", out.0);
+        let grid = read(name).grid;
+        let losses: Vec<Loss> =
+            (0..grid.branches.len() as u32).map(|at| Loss::Branch(BranchIdx(at))).collect();
+        check_losses(name, &grid, &losses, |loss| {
             let mut without = grid.clone();
-            without.branches.remove(out.at());
-            let want = solve(&without, &Options { tolerance_pu: 1e-11, ..options() });
-            if !want.converged() {
-                assert!(!matches!(after.outcome, Outcome::Converged { .. }), "{what}: {:?}", after.outcome);
-                assert!(after.voltages_pu.iter().all(|v| v[0].is_nan()), "{what}");
-                return;
+            if let Loss::Branch(out) = loss {
+                without.branches.remove(out.at());
             }
-            assert!(matches!(after.outcome, Outcome::Converged { .. }), "{what}: {:?}", after.outcome);
-            assert_same(after.voltages_pu, &want, &what);
-            assert_eq!(after.loading[out.at()], 0.0);
-            for (at, flow) in (0..grid.branches.len()).filter(|&at| at != out.at()).zip(&want.flows) {
-                let largest = flow.p_from_pu.hypot(flow.q_from_pu).max(flow.p_to_pu.hypot(flow.q_to_pu));
-                let want = largest * grid.base_mva / 150.0;
-                assert!((after.loading[at] - want).abs() <= 1e-6, "{what}, loading of {at}");
-            }
+            without
         });
-        assert!(seen.iter().all(|&times| times == 1), "{name}: {seen:?}");
+    }
+}
+
+#[test]
+fn losses_of_power_agree_with_the_grid_without_it() {
+    for name in ["case9.txt", "case14.txt", "case30.txt", "case57.txt", "case118.txt", "case300.txt"] {
+        let grid = read(name).grid;
+        let mut losses = Vec::new();
+        for (bus, data) in (0..).map(BusIdx).zip(&grid.buses).filter(|(_, data)| data.kind != BusKind::Slack)
+        {
+            // Half of what comes from there, or the load there with some of its reactive power.
+            let s_pu = [-0.5 * data.p_pu, if data.kind == BusKind::Pq { -0.3 * data.q_pu } else { 0.0 }];
+            losses.push(Loss::Power { bus, s_pu, released: false });
+            if data.kind == BusKind::Pv {
+                losses.push(Loss::Power { bus, s_pu: [-0.5 * data.p_pu, 0.01], released: true });
+            }
+        }
+        check_losses(name, &grid, &losses, |loss| {
+            let mut without = grid.clone();
+            if let Loss::Power { bus, s_pu: [p, q], released } = loss {
+                let data = &mut without.buses[bus.at()];
+                (data.p_pu, data.q_pu) = (data.p_pu + p, data.q_pu + q);
+                if released {
+                    data.kind = BusKind::Pq;
+                }
+            }
+            without
+        });
     }
 }
 
 #[test]
 fn an_outage_is_the_same_to_the_bit_in_any_list() {
     let grid = read("case118.txt").grid;
-    let batch = Batch::new(grid, options()).unwrap();
-    let outages = Outages::new(&batch);
-    let all: Vec<BranchIdx> = (0..60).map(BranchIdx).collect();
+    let batch = Batch::new(grid.clone(), options()).unwrap();
+    let watch = watch(&grid);
+    let outages = Outages::new(&batch, &watch);
+    let machine = |at| Loss::Power { bus: BusIdx(at), s_pu: [-0.1, 0.0], released: at % 2 == 0 };
+    let mut all: Vec<Loss> = (0..50).map(|at| Loss::Branch(BranchIdx(at))).collect();
+    all.extend((0..10).map(machine));
     let results = |chunk: usize| {
         let mut worker = outages.worker();
         let mut found = vec![Vec::new(); all.len()];
-        for (part, branches) in all.chunks(chunk).enumerate() {
-            outages.solve(&mut worker, branches, &mut |after| {
-                let bits = after.voltages_pu.as_flattened().iter().map(|x| x.to_bits());
+        for (part, losses) in all.chunks(chunk).enumerate() {
+            let _rest = outages.solve(&mut worker, losses, &mut |after| {
+                let voltages = (0..118).flat_map(|bus| after.voltage_pu(BusIdx(bus)));
+                let heaviest = after.seen.heaviest.map_or(0.0, |(_, loading)| loading);
+                let bits = voltages.chain([heaviest]).map(f64::to_bits);
                 found[part * chunk + after.index] = bits.collect();
             });
         }

@@ -1,10 +1,11 @@
 //! Voltages and flows after an outage against the limits.
 
 use powerflow::Solution;
+use powerflow::batch::AfterOutage;
 use topology::calc::{Branch, BranchFlow, BranchIdx, BusIdx};
 
 use super::general::AcState;
-use crate::finding::{Detail, Finding, Monitor, Violation, Watch};
+use crate::finding::{Detail, Finding, Heaviest, Monitor, Violation, Watch, WatchedBranch, wanted};
 use crate::system::{Band, System};
 
 /// Rounding beyond a limit that is no violation, in p.u.
@@ -41,8 +42,7 @@ impl Compare {
         for (place, watched) in (0_u32..).zip(&watch.branches) {
             row_of[watched.branch.at()] = Some(place);
         }
-        let mut buses = watched_buses(system, monitor, base);
-        buses.sort_unstable_by_key(|watched| watched.bus);
+        let buses = watched_buses(system, monitor, base);
         let mut bus_of = vec![None; system.grid.buses.len()];
         for (place, watched) in (0_u32..).zip(&buses) {
             bus_of[watched.bus.at()] = Some(place);
@@ -51,33 +51,60 @@ impl Compare {
         Self { watch, row_of, buses, bus_of, change_pu: monitor.voltage_change_pu, base_mva, detailed }
     }
 
-    /// After the outage of a branch that left everything alive; voltages `[e, f]` by bus and loadings by branch.
-    pub(super) fn plain(
-        &self,
-        out: BranchIdx,
-        (voltages, loading): (&[[f64; 2]], &[f64]),
-        finding: &mut Finding,
-    ) {
-        for (at, watched) in self.watch.branches.iter().enumerate() {
-            if watched.branch != out {
-                self.watch.loading(at, 100.0 * loading[watched.branch.at()], finding);
-            }
+    /// What the lanes look at. The limits of a bus are all that say something about it, a little narrow: what is met
+    /// there is looked at once more.
+    pub(super) fn watch(&self) -> powerflow::batch::Watch {
+        let branches = self.watch.branches.iter();
+        let change_pu = self.change_pu.unwrap_or(f64::INFINITY);
+        let bounds = |watched: &WatchedBus| {
+            let Band { low_pu, high_pu } = watched.band;
+            let before_pu = watched.before_pu;
+            [low_pu.max(before_pu - change_pu), high_pu.min(before_pu + change_pu)]
+        };
+        powerflow::batch::Watch {
+            branches: branches.map(|watched| (watched.branch, watched.rating_mva / self.base_mva)).collect(),
+            most_loading: self.watch.threshold_percent / 100.0,
+            buses: self.buses.iter().map(|watched| (watched.bus, bounds(watched))).collect(),
         }
-        for watched in &self.buses {
-            let [e, f] = voltages[watched.bus.at()];
-            self.voltage(watched, e.hypot(f), finding);
+    }
+
+    /// After an outage that left everything alive.
+    pub(super) fn plain(&self, after: &AfterOutage<'_>, finding: &mut Finding) {
+        let seen = after.seen;
+        for &(place, loading) in &seen.loaded {
+            self.watch.loading(place as usize, 100.0 * loading, finding);
         }
+        for &(place, vm_pu) in &seen.outside {
+            self.voltage(&self.buses[place as usize], vm_pu, finding);
+        }
+        finding.heaviest = seen.heaviest.map(|(place, loading)| {
+            let WatchedBranch { branch, rating, .. } = self.watch.branches[place as usize];
+            Heaviest { branch, rating, percent: 100.0 * loading }
+        });
+        let bus = |(place, vm_pu): (u32, f64)| (self.buses[place as usize].bus, vm_pu);
+        (finding.lowest, finding.highest) = (seen.lowest.map(bus), seen.highest.map(bus));
         self.watch.close(finding);
         if self.watch.detail {
+            let buses = self.bus_of.len();
+            let branches = (0_u32..).map(BranchIdx).zip(&self.detailed);
+            let voltages_pu: Vec<[f64; 2]> =
+                (0_u32..).map(BusIdx).take(buses).map(|bus| after.voltage_pu(bus)).collect();
             let polar = |bus: BusIdx| {
-                let [e, f] = voltages[bus.at()];
+                let [e, f] = voltages_pu[bus.at()];
                 [e.hypot(f), f.atan2(e)]
             };
-            let flow = |branch: &Branch| branch.flow(polar(branch.from), polar(branch.to)).p_from_pu;
-            let mut p_from_pu: Vec<f64> = self.detailed.iter().map(flow).collect();
-            p_from_pu[out.at()] = 0.0;
-            finding.detail = Some(Box::new(Detail { voltages_pu: voltages.to_vec(), p_from_pu }));
+            let flow = |(index, branch): (BranchIdx, &Branch)| {
+                let out = after.out == Some(index);
+                if out { 0.0 } else { branch.flow(polar(branch.from), polar(branch.to)).p_from_pu }
+            };
+            let p_from_pu = branches.map(flow).collect();
+            finding.detail = Some(Box::new(Detail { voltages_pu, p_from_pu }));
         }
+    }
+
+    /// After an outage without a solution.
+    pub(super) fn unsolved(&self, finding: &mut Finding) {
+        self.watch.close(finding);
     }
 
     /// After any outage.
@@ -162,20 +189,11 @@ fn beyond(vm_pu: f64, band: Band) -> f64 {
 /// Buses with a band, or all of them if a change of voltage is watched.
 fn watched_buses(system: &System, monitor: &Monitor, base: &Solution) -> Vec<WatchedBus> {
     let all = (0_u32..).map(BusIdx).take(system.grid.buses.len());
-    let wanted: Vec<BusIdx> = match &monitor.buses {
-        Some(list) => {
-            let mut list = list.clone();
-            list.sort_unstable();
-            list.dedup();
-            list
-        }
-        None => all.collect(),
-    };
     let watched = |bus: BusIdx| {
         let band = system.bands.get(bus.at()).copied().unwrap_or(Band::OPEN);
         WatchedBus { bus, band, before_pu: base.voltages.vm_pu[bus.at()] }
     };
-    wanted.into_iter().map(watched).collect()
+    wanted(monitor.buses.as_deref(), all).into_iter().map(watched).collect()
 }
 
 /// Apparent power at the heavier end.

@@ -86,3 +86,31 @@ pub(super) fn condensed(m: &Small, c: &Small) -> Small {
     }
     k
 }
+
+/// `a x`.
+#[inline(always)]
+pub(super) fn applied(a: &Small, x: &[f64; RANK]) -> [f64; RANK] {
+    let mut y = [0.0; RANK];
+    for (y, row) in y.iter_mut().zip(a) {
+        *y = dot(row, x);
+    }
+    y
+}
+
+/// `aᵀ x`.
+#[inline(always)]
+pub(super) fn applied_transposed(a: &Small, x: &[f64; RANK]) -> [f64; RANK] {
+    let mut y = [0.0; RANK];
+    for (row, x) in a.iter().zip(x) {
+        for (y, a) in y.iter_mut().zip(row) {
+            *y += a * x;
+        }
+    }
+    y
+}
+
+/// `aᵀ b`.
+#[inline(always)]
+pub(super) fn dot(a: &[f64; RANK], b: &[f64; RANK]) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + (a[2] * b[2] + a[3] * b[3])
+}

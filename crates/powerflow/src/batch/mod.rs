@@ -3,7 +3,7 @@
 //! - `radial`: fixed-point sweeps on a tree without voltage-controlled buses.
 //! - `chord`: Newton with the factors of the base solution, everything else.
 //! - `newton`: a Jacobian per lane, where the chord does not contract.
-//! - `outage`: the same with a branch taken out in each lane, see [`Outages`].
+//! - `outage`: the same with a branch or a machine taken out in each lane, see [`Outages`].
 //!
 //! A block's lanes wait for the slowest. To fill a lane again when its scenario has arrived was tried and is slower for
 //! injections: see `docs/book/explanation/solver-kernel.md`. But scenarios in which the chord does not contract are put aside
@@ -17,15 +17,16 @@
 
 mod block;
 mod chord;
+mod compensation;
 mod complex;
 mod cut;
 mod engine;
-mod loading;
 mod newton;
 mod outage;
 mod outages;
 pub(crate) mod progress;
 mod radial;
+mod watch;
 
 use std::ops::Range;
 
@@ -33,7 +34,8 @@ use sparse::lanes::{self, LaneVec};
 use topology::calc::Grid;
 
 use crate::{Options, Outcome, Solution, Solver, Start};
-pub use outages::{AfterOutage, OutageWorker, Outages};
+pub use outages::{AfterOutage, Loss, OutageWorker, Outages};
+pub use watch::{Seen, Watch};
 
 use engine::{Block, Engine, Factors, Kind};
 use newton::NewtonMemory;

@@ -1,154 +1,326 @@
-//! Branch outages of a [`Batch`]'s grid, from its base solution.
+//! Outages from the base solution of a [`Batch`]'s grid: of branches, of power at a bus.
 
 use sparse::lanes::{self, LaneVec, MAX_LANES, Simd, WithSimd, registers};
-use topology::calc::{Branch, BranchFlow, BranchIdx, BusIdx, BusKind, Grid};
+use topology::calc::{Branch, BranchIdx, BusIdx, BusKind, Grid, Voltages};
 
 use super::chord::Chord;
+use super::compensation::{Change, Shift};
 use super::cut::Cut;
 use super::engine::{Engine, Kind, LEAST_SQUARED_PU};
-use super::loading::{self, Watched};
-use super::outage::{self, Collect, Finished, OutageLanes};
+use super::outage::{self, Collect, Entry, OutageLanes};
 use super::progress::Limits;
+use super::watch::{self, Seen, Watch, WatchedBranch, WatchedBus, WatchedPart};
 use super::{Batch, MOST_STEPS, complex};
 use crate::{Options, Outcome, Reason, Solver, Start};
 
 /// Series reactance of a branch that is out, in the full solver: nothing flows, and the pattern stays.
 const OPEN_PU: f64 = 1e12;
+/// Rounding that squares may have: what is that near to a limit is shown, and looked at again.
+const ROUNDING: f64 = 1e-12;
+
+/// What fails.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Loss {
+    /// A branch, at both ends.
+    Branch(BranchIdx),
+    /// Power at a bus: a machine or a load. Nothing comes of it at a reference.
+    Power {
+        /// The bus.
+        bus: BusIdx,
+        /// Change of its net injection in p.u.; the reactive one counts where reactive power is held.
+        s_pu: [f64; 2],
+        /// Whether the magnitude is no longer held there, but the reactive power of [`topology::calc::Bus::q_pu`].
+        released: bool,
+    },
+}
 
 /// What all outages of a grid share.
 #[derive(Clone, Debug)]
 pub struct Outages<'a> {
     batch: &'a Batch,
-    /// Island and positions of the ends of every branch.
-    place: Vec<(usize, [u32; 2])>,
-    watched: Vec<Vec<Watched>>,
-    /// Voltages and loadings before any outage: those of the other islands stay.
+    watch: &'a Watch,
+    /// Island and position of every bus.
+    position: Vec<(u32, u32)>,
+    /// Admittances of every branch.
+    y: Vec<[[f64; 2]; 4]>,
+    parts: Vec<WatchedPart>,
+    /// Place of a branch among those watched in its island.
+    watched_at: Vec<Option<u32>>,
     base_voltages: Vec<[f64; 2]>,
-    base_loading: Vec<f64>,
 }
 
 /// The memory of one thread.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct OutageWorker {
     lanes: OutageLanes,
-    bank: Bank,
-    alone: Option<Box<(Grid, Solver)>>,
-}
-
-/// Outages that are solved and wait until there are enough of them to be written together.
-#[derive(Clone, Debug)]
-struct Bank {
-    v: LaneVec,
-    /// Which outage, steps and mismatch of every lane.
-    entries: Vec<(usize, u32, f64)>,
-    /// A row per lane.
+    seen: [Seen; MAX_LANES],
+    changes: Vec<Change>,
+    indices: Vec<usize>,
     voltages_pu: Vec<[f64; 2]>,
-    loading: Vec<f64>,
+    alone: Option<Box<(Grid, Solver)>>,
 }
 
 /// Result of one outage.
 #[derive(Clone, Copy, Debug)]
 pub struct AfterOutage<'a> {
-    /// Which of the branches given.
+    /// Which of the losses given.
     pub index: usize,
-    /// What became of the island that the branch belongs to.
+    /// What became of the island that it belongs to.
     pub outcome: Outcome,
-    /// Voltages `[e, f]` in p.u. by bus of the grid; NaN where not solved.
-    pub voltages_pu: &'a [[f64; 2]],
-    /// Larger apparent power of both ends over the rating, by branch; zero without a rating and for the branch that is
-    /// out, NaN where not solved.
-    pub loading: &'a [f64],
+    /// What was met in the comparison; nothing where not solved.
+    pub seen: &'a Seen,
+    /// The branch that is out, if it is one.
+    pub out: Option<BranchIdx>,
+    outages: &'a Outages<'a>,
+    source: Source<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Source<'a> {
+    /// One lane of one island; the others are as before.
+    Lane { part: u32, lane: usize, v: &'a [f64] },
+    /// By bus.
+    Row(&'a [[f64; 2]]),
+}
+
+impl AfterOutage<'_> {
+    /// Voltage `[e, f]` of a bus in p.u.; NaN where not solved.
+    pub fn voltage_pu(&self, bus: BusIdx) -> [f64; 2] {
+        match self.source {
+            Source::Row(row) => row[bus.at()],
+            Source::Lane { part, lane, v } => {
+                let (of, at) = self.outages.position[bus.at()];
+                let (at, width) = (2 * at as usize, lanes::width());
+                if of == part {
+                    [v[at * width + lane], v[(at + 1) * width + lane]]
+                } else {
+                    self.outages.base_voltages[bus.at()]
+                }
+            }
+        }
+    }
+
+    /// The larger apparent power of both ends of a branch in p.u.: 0 if it is out, NaN where not solved.
+    pub fn apparent_pu(&self, branch: BranchIdx) -> f64 {
+        if self.out == Some(branch) {
+            return 0.0;
+        }
+        let Branch { from, to, .. } = self.outages.batch.grid.branches[branch.at()];
+        watch::apparent(&self.outages.y[branch.at()], [self.voltage_pu(from), self.voltage_pu(to)])
+    }
 }
 
 impl<'a> Outages<'a> {
     /// O(buses + branches).
-    pub fn new(batch: &'a Batch) -> Self {
+    ///
+    /// # Panics
+    /// When a watched branch or bus is not in the grid.
+    pub fn new(batch: &'a Batch, watch: &'a Watch) -> Self {
         let grid = &batch.grid;
-        let mut position = vec![(0, 0); grid.buses.len()];
-        for (part, engine) in batch.engines.iter().enumerate() {
+        let mut position = vec![(u32::MAX, 0); grid.buses.len()];
+        for (part, engine) in (0u32..).zip(&batch.engines) {
             for (at, &bus) in (0u32..).zip(&engine.buses) {
                 position[bus as usize] = (part, at);
             }
         }
-        let mut watched = vec![Vec::new(); batch.engines.len()];
-        let mut place = Vec::with_capacity(grid.branches.len());
-        for (at, branch) in (0u32..).zip(&grid.branches) {
-            let ends = [branch.from, branch.to].map(|bus| position[bus.at()]);
-            let (part, ends) = (ends[0].0, ends.map(|end| end.1));
-            place.push((part, ends));
-            let inverse_rating = if branch.rate_mva > 0.0 { grid.base_mva / branch.rate_mva } else { 0.0 };
-            watched[part].push(Watched { branch: cut(branch, ends), inverse_rating, at });
-        }
-        let flows = grid.branches.iter().zip(&batch.base.flows);
-        let base_loading = flows.map(|(branch, flow)| loading_of(grid, branch, flow)).collect();
+        let y = grid.branches.iter().map(|branch| {
+            let y = branch.admittance();
+            [y.ff, y.ft, y.tf, y.tt]
+        });
         let polar = batch.base.voltages.vm_pu.iter().zip(&batch.base.voltages.va_rad);
-        let base_voltages = polar.map(|(&vm, &va)| complex::from_polar(vm, va)).collect();
-        Self { batch, place, watched, base_voltages, base_loading }
+        let mut outages = Self {
+            batch,
+            watch,
+            y: y.collect(),
+            position,
+            parts: Vec::new(),
+            watched_at: vec![None; grid.branches.len()],
+            base_voltages: polar.map(|(&vm, &va)| complex::from_polar(vm, va)).collect(),
+        };
+        outages.lay_out();
+        outages
+    }
+
+    /// What is watched, by island.
+    fn lay_out(&mut self) {
+        let watch = self.watch;
+        let most_squared = watch.most_loading * watch.most_loading * (1.0 - ROUNDING);
+        let empty = |engine: &Engine| WatchedPart {
+            buses: vec![WatchedBus::NONE; engine.buses()],
+            most_squared,
+            ..WatchedPart::default()
+        };
+        let mut parts: Vec<WatchedPart> = self.batch.engines.iter().map(empty).collect();
+        for (place, &(branch, full)) in (0u32..).zip(&watch.branches) {
+            let (part, cut) = self.cut(branch);
+            let list = &mut parts[part as usize].branches;
+            self.watched_at[branch.at()] = u32::try_from(list.len()).ok();
+            list.push(WatchedBranch { branch: cut, scale: 1.0 / (full * full), place });
+        }
+        for (place, &(bus, [low, high])) in (0u32..).zip(&watch.buses) {
+            let (part, at) = self.position[bus.at()];
+            let within = [low * (1.0 + ROUNDING), high * (1.0 - ROUNDING)];
+            parts[part as usize].buses[at as usize] = WatchedBus::new(place, within);
+        }
+        if parts.len() > 1 {
+            for (at, part) in (0u32..).zip(&mut parts) {
+                self.compare(&self.base_voltages, None, |of| of != at, &mut part.elsewhere);
+            }
+        }
+        self.parts = parts;
+    }
+
+    /// Island and admittances of a branch.
+    fn cut(&self, branch: BranchIdx) -> (u32, Cut) {
+        let Branch { from, to, .. } = self.batch.grid.branches[branch.at()];
+        let [(part, from), (_, to)] = [from, to].map(|bus| self.position[bus.at()]);
+        (part, Cut { ends: [from, to], y: self.y[branch.at()] })
+    }
+
+    /// Compares voltages by bus, in the islands `of` interest.
+    fn compare(&self, row: &[[f64; 2]], out: Option<BranchIdx>, of: impl Fn(u32) -> bool, seen: &mut Seen) {
+        let counts = |bus: BusIdx| of(self.position[bus.at()].0);
+        let flow = |branch: BranchIdx| {
+            let Branch { from, to, .. } = self.batch.grid.branches[branch.at()];
+            let ends = [from, to].map(|bus| row[bus.at()]);
+            (counts(from) && out != Some(branch)).then(|| watch::apparent(&self.y[branch.at()], ends))
+        };
+        self.watch.compare(row, flow, counts, seen);
     }
 
     /// Memory for one thread.
     pub fn worker(&self) -> OutageWorker {
-        let width = lanes::width();
-        let size = 2 * width * self.batch.engines.iter().map(Engine::buses).max().unwrap_or(0);
-        let bank = Bank {
-            v: LaneVec::new(size),
-            entries: Vec::with_capacity(width),
-            voltages_pu: self.base_voltages.repeat(width),
-            loading: self.base_loading.repeat(width),
-        };
-        OutageWorker { lanes: OutageLanes::default(), bank, alone: None }
+        OutageWorker::default()
     }
 
-    /// Solves the outage of each of `branches`, each by itself, and hands each to `sink` once, in an order that depends
-    /// on `branches` alone. An outage that parts the island is [`Reason::Singular`].
+    /// Solves each of `losses`, each by itself, and hands each that the lanes can solve to `sink` once, in an order that
+    /// depends on `losses` alone. The answer is what they cannot solve, for [`Self::solve_alone`].
     ///
     /// O(buses + branches + fill) per step and outage; a list longer than a block keeps the lanes filled. Allocates when
-    /// first used and for what goes to the full solver.
+    /// first used.
     ///
     /// # Panics
-    /// When a branch is not in the grid.
+    /// When a branch or a bus is not in the grid.
     pub fn solve(
         &self,
         worker: &mut OutageWorker,
-        branches: &[BranchIdx],
+        losses: &[Loss],
+        sink: &mut dyn FnMut(AfterOutage<'_>),
+    ) -> Vec<usize> {
+        let mut rest: Vec<usize> = Vec::new();
+        let limits = Limits { tolerance_pu: self.batch.options.tolerance_pu, most_steps: MOST_STEPS };
+        for (part, engine) in (0u32..).zip(&self.batch.engines) {
+            let (mut changes, mut indices) =
+                (std::mem::take(&mut worker.changes), std::mem::take(&mut worker.indices));
+            changes.clear();
+            indices.clear();
+            for (index, loss) in losses.iter().enumerate() {
+                let (of, change) = self.change(*loss);
+                if of == part {
+                    changes.push(change);
+                    indices.push(index);
+                }
+            }
+            if let Kind::Chord(chord) = &engine.kind {
+                let OutageWorker { lanes, seen, .. } = worker;
+                let list = (losses, &indices[..], &changes[..]);
+                let rest = &mut rest;
+                lanes::dispatch(Run {
+                    outages: self,
+                    chord,
+                    part,
+                    list,
+                    limits,
+                    memory: (lanes, seen),
+                    rest,
+                    sink,
+                });
+            } else {
+                rest.extend(&indices);
+            }
+            (worker.changes, worker.indices) = (changes, indices);
+        }
+        rest
+    }
+
+    /// Island of a loss, and what it changes there.
+    fn change(&self, loss: Loss) -> (u32, Change) {
+        match loss {
+            Loss::Branch(branch) => {
+                let (part, cut) = self.cut(branch);
+                (part, Change::Branch(cut))
+            }
+            Loss::Power { bus, s_pu, released } => {
+                let (part, at) = self.position[bus.at()];
+                let released = released && self.batch.grid.buses[bus.at()].kind == BusKind::Pv;
+                (part, Change::Power(Shift { at, s: s_pu, released }))
+            }
+        }
+    }
+
+    /// One outage by the full solver, from the base solution. One that parts the island is [`Reason::Singular`].
+    ///
+    /// # Panics
+    /// When the branch or the bus is not in the grid.
+    pub fn solve_alone(
+        &self,
+        worker: &mut OutageWorker,
+        (index, loss): (usize, Loss),
         sink: &mut dyn FnMut(AfterOutage<'_>),
     ) {
-        let mut rest: Vec<usize> = Vec::new();
-        for (part, engine) in self.batch.engines.iter().enumerate() {
-            let of_part = |&index: &usize| self.place[branches[index].at()].0 == part;
-            let indices: Vec<usize> = (0..branches.len()).filter(of_part).collect();
-            let Kind::Chord(chord) = &engine.kind else {
-                rest.extend(indices);
-                continue;
-            };
-            let cuts: Vec<Cut> = indices
-                .iter()
-                .map(|&index| {
-                    let branch = branches[index].at();
-                    cut(&self.batch.grid.branches[branch], self.place[branch].1)
-                })
-                .collect();
-            let options = &self.batch.options;
-            lanes::dispatch(Run {
-                outages: self,
-                chord,
-                part,
-                list: (branches, &indices, &cuts),
-                limits: Limits { tolerance_pu: options.tolerance_pu, most_steps: MOST_STEPS },
-                worker,
-                rest: &mut rest,
-                sink,
-            });
+        let OutageWorker { voltages_pu, alone, seen: [seen, ..], .. } = worker;
+        let outcome = self.full(alone, loss, voltages_pu);
+        let out = if let Loss::Branch(branch) = loss { Some(branch) } else { None };
+        seen.clear();
+        self.compare(voltages_pu, out, |_| true, seen);
+        let source = Source::Row(voltages_pu);
+        sink(AfterOutage { index, outcome, seen, outages: self, out, source });
+    }
+
+    fn full(
+        &self,
+        alone: &mut Option<Box<(Grid, Solver)>>,
+        loss: Loss,
+        voltages_pu: &mut Vec<[f64; 2]>,
+    ) -> Outcome {
+        voltages_pu.clear();
+        if let Loss::Branch(branch) = loss
+            && let Some(end) = self.parted(branch)
+        {
+            voltages_pu.resize(self.base_voltages.len(), [f64::NAN; 2]);
+            return Outcome::NotSolvable { reason: Reason::Singular(end) };
         }
-        for index in rest {
-            let outcome = self.solve_alone(worker, branches[index]);
-            let (n, m) = (self.base_voltages.len(), self.base_loading.len());
-            let (voltages_pu, loading) = (&worker.bank.voltages_pu[..n], &worker.bank.loading[..m]);
-            sink(AfterOutage { index, outcome, voltages_pu, loading });
-            // The first row is again what other islands have.
-            worker.bank.voltages_pu[..n].copy_from_slice(&self.base_voltages);
-            worker.bank.loading[..m].copy_from_slice(&self.base_loading);
+        let (grid, solver) =
+            &mut **alone.get_or_insert_with(|| Box::new((self.batch.at_base(), Solver::new())));
+        let of = match loss {
+            Loss::Branch(branch) => {
+                let open = &mut grid.branches[branch.at()];
+                (open.r_pu, open.x_pu, open.g_pu, open.b_pu) = (0.0, OPEN_PU, 0.0, 0.0);
+                open.from
+            }
+            Loss::Power { bus, s_pu, released } => {
+                let at = &mut grid.buses[bus.at()];
+                (at.p_pu, at.q_pu) = (at.p_pu + s_pu[0], at.q_pu + s_pu[1]);
+                if released && at.kind == BusKind::Pv {
+                    at.kind = BusKind::Pq;
+                }
+                bus
+            }
+        };
+        // An outage that Newton does not reach from the base solution is a finding, not a hard start.
+        let options =
+            Options { start: Start::FromGrid, enforce_q_limits: false, rescue: false, ..self.batch.options };
+        let solution = solver.solve(grid, &options);
+        let outcome = solution.islands[grid.buses[of.at()].island.at()];
+        match loss {
+            Loss::Branch(branch) => {
+                grid.branches[branch.at()] = self.batch.grid.branches[branch.at()].clone()
+            }
+            Loss::Power { bus, .. } => self.batch.restore(grid, bus),
         }
+        let polar = solution.voltages.vm_pu.iter().zip(&solution.voltages.va_rad);
+        voltages_pu.extend(polar.map(|(&vm, &va)| complex::from_polar(vm, va)));
+        outcome
     }
 
     /// The end of a branch that only this branch joins to the other end.
@@ -170,75 +342,41 @@ impl<'a> Outages<'a> {
         let Branch { from, to, .. } = grid.branches[branch.at()];
         (root(&mut sets, from) != root(&mut sets, to)).then_some(to)
     }
-
-    /// The full solver, from the base solution.
-    fn solve_alone(&self, worker: &mut OutageWorker, branch: BranchIdx) -> Outcome {
-        if let Some(end) = self.parted(branch) {
-            worker.bank.voltages_pu[..self.base_voltages.len()].fill([f64::NAN; 2]);
-            worker.bank.loading[..self.base_loading.len()].fill(f64::NAN);
-            return Outcome::NotSolvable { reason: Reason::Singular(end) };
-        }
-        let (grid, solver) =
-            &mut **worker.alone.get_or_insert_with(|| Box::new((self.batch.at_base(), Solver::new())));
-        let original = grid.branches[branch.at()].clone();
-        let open = &mut grid.branches[branch.at()];
-        (open.r_pu, open.x_pu, open.g_pu, open.b_pu) = (0.0, OPEN_PU, 0.0, 0.0);
-        // An outage that Newton does not reach from the base solution is a finding, not a hard start.
-        let options =
-            Options { start: Start::FromGrid, enforce_q_limits: false, rescue: false, ..self.batch.options };
-        let solution = solver.solve(grid, &options);
-        grid.branches[branch.at()] = original;
-        let end = grid.branches[branch.at()].to;
-        let outcome = solution.islands[grid.buses[end.at()].island.at()];
-        let polar = solution.voltages.vm_pu.iter().zip(&solution.voltages.va_rad);
-        for (v, (&vm, &va)) in worker.bank.voltages_pu.iter_mut().zip(polar) {
-            *v = complex::from_polar(vm, va);
-        }
-        let loaded = grid.branches.iter().zip(&solution.flows);
-        for (loading, (branch, flow)) in worker.bank.loading.iter_mut().zip(loaded) {
-            *loading = loading_of(grid, branch, flow);
-        }
-        worker.bank.loading[branch.at()] = 0.0;
-        outcome
-    }
 }
 
 impl Batch {
     /// The grid with the base solution as its starting voltages.
     pub(super) fn at_base(&self) -> Grid {
         let mut grid = self.grid.clone();
-        let polar = self.base.voltages.vm_pu.iter().zip(&self.base.voltages.va_rad);
-        for (bus, (&vm, &va)) in grid.buses.iter_mut().zip(polar) {
-            if bus.kind == BusKind::Pq {
-                bus.vm_pu = vm;
-            }
-            if bus.kind != BusKind::Slack {
-                bus.va_rad = va;
-            }
+        for bus in (0u32..).map(BusIdx).take(grid.buses.len()) {
+            self.restore(&mut grid, bus);
         }
         grid
     }
-}
 
-fn cut(branch: &Branch, ends: [u32; 2]) -> Cut {
-    let y = branch.admittance();
-    Cut { ends, y: [y.ff, y.ft, y.tf, y.tt] }
-}
-
-fn loading_of(grid: &Grid, branch: &Branch, flow: &BranchFlow) -> f64 {
-    let largest = f64::hypot(flow.p_from_pu, flow.q_from_pu).max(flow.p_to_pu.hypot(flow.q_to_pu));
-    if branch.rate_mva > 0.0 { largest * grid.base_mva / branch.rate_mva } else { 0.0 }
+    /// A bus as it was, with the base solution as its starting voltage.
+    fn restore(&self, grid: &mut Grid, bus: BusIdx) {
+        let Voltages { vm_pu, va_rad } = &self.base.voltages;
+        let at = &mut grid.buses[bus.at()];
+        at.clone_from(&self.grid.buses[bus.at()]);
+        if at.kind == BusKind::Pq {
+            at.vm_pu = vm_pu[bus.at()];
+        }
+        if at.kind != BusKind::Slack {
+            at.va_rad = va_rad[bus.at()];
+        }
+    }
 }
 
 /// The outages of one island, to be dispatched.
 struct Run<'a, 'b> {
     outages: &'a Outages<'b>,
     chord: &'a Chord,
-    part: usize,
-    /// All branches, which of them belong to the island, and what each changes.
-    list: (&'a [BranchIdx], &'a [usize], &'a [Cut]),
+    part: u32,
+    /// All losses, which of them belong to the island, and what each changes.
+    list: (&'a [Loss], &'a [usize], &'a [Change]),
     limits: Limits,
-    worker: &'a mut OutageWorker,
+    memory: (&'a mut OutageLanes, &'a mut [Seen; MAX_LANES]),
     /// What the lanes could not solve.
     rest: &'a mut Vec<usize>,
     sink: &'a mut dyn FnMut(AfterOutage<'_>),
@@ -249,71 +387,69 @@ impl WithSimd for Run<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Run { outages, chord, part, list: (branches, indices, cuts), limits, worker, rest, sink } = self;
-        let OutageWorker { lanes, bank, .. } = worker;
-        let mut writer = Writer { outages, part, branches, indices, limits, bank, rest, sink };
-        outage::solve(simd, (chord, cuts), (lanes, limits), &mut writer);
-        writer.flush(simd);
+        let Run { outages, chord, part, list: (losses, indices, changes), limits, memory, rest, sink } = self;
+        let (lanes, seen) = memory;
+        let mut writer = Writer { outages, part, losses, indices, seen, rest, sink };
+        outage::solve(simd, (chord, changes), (lanes, limits), &mut writer);
     }
 }
 
-/// Gathers solved outages and writes them when there are enough.
+/// Compares solved outages and hands them on.
 struct Writer<'a, 'b> {
     outages: &'a Outages<'b>,
-    part: usize,
-    branches: &'a [BranchIdx],
+    part: u32,
+    losses: &'a [Loss],
     indices: &'a [usize],
-    limits: Limits,
-    bank: &'a mut Bank,
+    seen: &'a mut [Seen; MAX_LANES],
     rest: &'a mut Vec<usize>,
     sink: &'a mut dyn FnMut(AfterOutage<'_>),
 }
 
-impl Collect for Writer<'_, '_> {
-    #[inline(always)]
-    fn collect<S: Simd>(&mut self, simd: S, done: Finished<'_>) {
-        let (index, width) = (self.indices[done.outage], S::F64_LANES);
-        if done.mismatch_pu > self.limits.tolerance_pu || done.mismatch_pu.is_nan() {
-            self.rest.push(index);
-            return;
+impl Writer<'_, '_> {
+    fn branch(&self, entry: &Entry) -> Option<BranchIdx> {
+        match self.losses[self.indices[entry.outage]] {
+            Loss::Branch(branch) => Some(branch),
+            Loss::Power { .. } => None,
         }
-        let slot = self.bank.entries.len();
-        for (from, to) in done.v.chunks_exact(width).zip(self.bank.v.chunks_exact_mut(width)) {
-            to[slot] = from[done.lane];
+    }
+
+    /// Places of the branches that are out among those watched, ascending, with their lanes.
+    fn outs(&self, entries: &[Option<Entry>; MAX_LANES]) -> ([(u32, usize); MAX_LANES], usize) {
+        let (mut outs, mut count) = ([(u32::MAX, 0); MAX_LANES], 0);
+        for (lane, entry) in entries.iter().enumerate() {
+            let branch = entry.as_ref().and_then(|entry| self.branch(entry));
+            if let Some(place) = branch.and_then(|branch| self.outages.watched_at[branch.at()]) {
+                outs[count] = (place, lane);
+                count += 1;
+            }
         }
-        self.bank.entries.push((index, done.steps, done.mismatch_pu));
-        if self.bank.entries.len() == width {
-            self.flush(simd);
-        }
+        outs[..count].sort_unstable();
+        (outs, count)
     }
 }
 
-impl Writer<'_, '_> {
-    /// Writes the outages of the bank and empties it.
+impl Collect for Writer<'_, '_> {
     #[inline(always)]
-    fn flush<S: Simd>(&mut self, simd: S) {
-        let (outages, bank, width) = (self.outages, &mut *self.bank, S::F64_LANES);
-        let (n, m) = (outages.base_voltages.len(), outages.base_loading.len());
-        let mut sound = [true; MAX_LANES];
-        for (pair, &bus) in bank.v.chunks_exact(2 * width).zip(&outages.batch.engines[self.part].buses) {
-            let (e, f) = pair.split_at(width);
-            for (lane, sound) in sound[..bank.entries.len()].iter_mut().enumerate() {
-                let v = [e[lane], f[lane]];
-                *sound &= v[0] * v[0] + v[1] * v[1] >= LEAST_SQUARED_PU;
-                bank.voltages_pu[lane * n + bus as usize] = v;
-            }
-        }
-        loading::write(simd, (&outages.watched[self.part], registers::<2, S>(&bank.v)), m, &mut bank.loading);
-        for (lane, &(index, iterations, mismatch_pu)) in bank.entries.iter().enumerate() {
-            if !sound[lane] {
+    fn solved<S: Simd>(&mut self, simd: S, bank: &LaneVec, entries: &[Option<Entry>; MAX_LANES]) {
+        let (outs, count) = self.outs(entries);
+        let watched = &self.outages.parts[self.part as usize];
+        let v = registers::<2, S>(bank);
+        let least = watch::compare(simd, (watched, v), (entries, &outs[..count]), self.seen);
+        for (lane, entry) in entries.iter().enumerate() {
+            let Some(entry) = entry else { continue };
+            let index = self.indices[entry.outage];
+            if least[lane] < LEAST_SQUARED_PU {
                 self.rest.push(index);
                 continue;
             }
-            bank.loading[lane * m + self.branches[index].at()] = 0.0;
-            let outcome = Outcome::Converged { iterations, mismatch_pu };
-            let voltages_pu = &bank.voltages_pu[lane * n..][..n];
-            (self.sink)(AfterOutage { index, outcome, voltages_pu, loading: &bank.loading[lane * m..][..m] });
+            let outcome = Outcome::Converged { iterations: entry.steps, mismatch_pu: entry.mismatch_pu };
+            let (outages, out, seen) = (self.outages, self.branch(entry), &self.seen[lane]);
+            let source = Source::Lane { part: self.part, lane, v: bank };
+            (self.sink)(AfterOutage { index, outcome, seen, outages, out, source });
         }
-        bank.entries.clear();
+    }
+
+    fn open(&mut self, outage: usize) {
+        self.rest.push(self.indices[outage]);
     }
 }

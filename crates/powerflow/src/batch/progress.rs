@@ -22,13 +22,22 @@ pub(crate) struct Progress {
     pub(crate) worst_pu: [f64; MAX_LANES],
     pub(crate) steps: [u32; MAX_LANES],
     moving: [bool; MAX_LANES],
+    slowest: f64,
+    patience: u32,
 }
 
 impl Progress {
     pub(crate) fn new(width: usize) -> Self {
         let mut moving = [false; MAX_LANES];
         moving[..width].fill(true);
-        Self { worst_pu: [f64::INFINITY; MAX_LANES], steps: [0; MAX_LANES], moving }
+        let worst_pu = [f64::INFINITY; MAX_LANES];
+        Self { worst_pu, steps: [0; MAX_LANES], moving, slowest: SLOWEST, patience: PATIENCE }
+    }
+
+    /// Gives a lane up when a step leaves more than the share `slowest` of the mismatch after `patience` steps, instead
+    /// of what suits most.
+    pub(crate) fn with_patience(self, slowest: f64, patience: u32) -> Self {
+        Self { slowest, patience, ..self }
     }
 
     /// Takes over the present mismatches and says whether a lane needs another step.
@@ -39,9 +48,9 @@ impl Progress {
             if !self.moving[lane] {
                 continue;
             }
-            let falls = worst_pu <= SLOWEST * self.worst_pu[lane];
+            let falls = worst_pu <= self.slowest * self.worst_pu[lane];
             self.worst_pu[lane] = worst_pu;
-            let patient = self.steps[lane] < PATIENCE || falls;
+            let patient = self.steps[lane] < self.patience || falls;
             let open = worst_pu > limits.tolerance_pu && worst_pu.is_finite();
             self.moving[lane] = open && patient && self.steps[lane] < limits.most_steps;
             self.steps[lane] += u32::from(self.moving[lane]);

@@ -211,7 +211,7 @@ fn plus<const FUSED: bool>(sum: f64, a: f64, b: f64) -> f64 {
 
 /// `sum - a b`.
 #[inline(always)]
-fn minus<const FUSED: bool>(sum: f64, a: f64, b: f64) -> f64 {
+pub(super) fn minus<const FUSED: bool>(sum: f64, a: f64, b: f64) -> f64 {
     if FUSED { (-a).mul_add(b, sum) } else { sum - a * b }
 }
 

@@ -18,5 +18,5 @@ mod tests;
 
 pub use lanes::{LaneBlock, LaneBlockLu, LanePair, SharedFactor};
 pub use lu::{Block, BlockLu, Distrusted};
-pub use path::{EndColumns, PathIndex, Paths, Wide};
+pub use path::{EndColumns, PathIndex, Paths, Seed, Wide};
 pub use pattern::BlockPattern;
