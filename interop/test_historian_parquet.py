@@ -39,7 +39,9 @@ def test_every_row_is_read_as_it_was_written(folder):
     time = 1_700_000_000_000_000 + number * 1_001 - number % 7 * 10_000_000
     value = numpy.where(number % 101 == 0, numpy.nan, (number - 50_000) / 8)
     order = numpy.lexsort((number, time, point))
-    wanted = {"point": point, "t": time, "v": value, "q": number % 65_536, "k": number % 6}
+    # Receive time and note are 7 ms and none in every row.
+    wanted = {"point": point, "t": time, "lag_ms": number * 0 + 7, "v": value, "q": number % 65_536, "k": number % 6,
+              "note": number * 0}
     assert table.column_names == list(wanted)
     for name, column in wanted.items():
         found = table[name].cast(pa.int64()) if name == "t" else table[name]

@@ -21,7 +21,7 @@ mod ui;
 
 use anyhow::{Context, Result, bail};
 use outcome::Outcome;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -33,6 +33,7 @@ cargo xtask COMMAND
   licences                        licences and refused crates
   ui [--check]                    builds web/ into crates/web/dist; --check compares with a fresh build
   bench-peers [SCRIPT…]           the program and its peers in turns: a table of times and ratios
+  soak [SEEDS]                    the historian on a simulated disk, 10,000 seeds
   peers                           sets up foreign stacks, browser and Node packages for the tests
 ";
 
@@ -70,9 +71,26 @@ fn command(arguments: &[&str]) -> Result<bool> {
         ["ui"] => ended(ui::build(&root)?),
         ["ui", "--check"] => ended(ui::check(&root)?),
         ["bench-peers", scripts @ ..] => bench::peers(&root, scripts).map(|()| true),
+        ["soak"] => soak(&root, "10000"),
+        ["soak", seeds] => soak(&root, seeds),
         ["peers"] => ended(peers::set_up(&root)?),
         _ => bail!("unknown command `{}`; `cargo xtask help` lists them", arguments.join(" ")),
     }
+}
+
+/// Many more seeds of the simulation than a test run has.
+fn soak(root: &Path, seeds: &str) -> Result<bool> {
+    let mut test = run::cargo(root);
+    test.env("TIELINE_SEEDS", seeds).args([
+        "test",
+        "-p",
+        "historian",
+        "--lib",
+        "simulation",
+        "--",
+        "--nocapture",
+    ]);
+    run::run(&mut test).map(|()| true)
 }
 
 /// Shows what was skipped; under `CI=true` a skip is not good.

@@ -2,7 +2,7 @@
 //! Prints one JSON line per figure. The load: 20,000 points, one batch of all of them per tick, values as a random
 //! walk in steps of 0.01, committed per tick.
 
-use historian::{Historian, Options, Row, SeriesId, Span};
+use historian::{Historian, NoteId, Options, Row, SeriesId, Span};
 use std::path::PathBuf;
 use std::time::Instant;
 use timebase::Utc;
@@ -24,7 +24,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 *walk += i64::try_from(seed >> 60).unwrap_or(0) - 8;
                 let time =
                     Utc::from_micros(1_700_000_000_000_000 + tick * 1_000_000 + i64::from(point % 100));
-                Row { series: SeriesId(point), time, value: *walk as f64 / 100.0, quality: 0, kind: 0 }
+                Row {
+                    series: SeriesId(point),
+                    time,
+                    value: *walk as f64 / 100.0,
+                    quality: 0,
+                    kind: 0,
+                    lag_ms: 7,
+                    note: NoteId::FIELD,
+                }
             })
             .collect();
         historian.append(&rows)?;

@@ -1,7 +1,7 @@
 //! Writes 100,000 rows that follow from their number into a segment, for foreign readers to compare:
 //! `known_rows FOLDER`. See `interop/test_historian_parquet.py`, which holds the same formulas.
 
-use historian::{Historian, Options, Row, SeriesId};
+use historian::{Historian, NoteId, Options, Row, SeriesId};
 use std::path::PathBuf;
 use std::time::Duration;
 use timebase::Utc;
@@ -17,6 +17,8 @@ fn row(number: u32) -> Row {
         value: if number.is_multiple_of(101) { f64::NAN } else { (f64::from(number) - 50_000.0) / 8.0 },
         quality: u16::try_from(number % 65_536).unwrap_or(0),
         kind: u8::try_from(number % 6).unwrap_or(0),
+        note: NoteId::FIELD,
+        lag_ms: 7,
     }
 }
 

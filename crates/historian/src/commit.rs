@@ -4,7 +4,6 @@ use crate::error::HistorianError;
 use crate::open::{Historian, Shared, Stats, lock};
 use crate::row::Row;
 use crate::wal::WalWriter;
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,7 +31,7 @@ pub enum AppendError {
 
 #[derive(Default)]
 struct QueueState {
-    rows: VecDeque<Vec<Row>>,
+    rows: Vec<Vec<Row>>,
     queued: usize,
     accepted: u64,
     stored: u64,
@@ -69,7 +68,7 @@ impl Queue {
     }
 
     /// Waits for rows, then for the window or enough of them. `None` when closed and empty.
-    fn take(&self, window: Duration, enough: usize) -> Option<Vec<Row>> {
+    pub(crate) fn take(&self, window: Duration, enough: usize) -> Option<Vec<Vec<Row>>> {
         let mut state = lock(&self.state);
         while state.queued == 0 {
             if state.closed {
@@ -86,11 +85,7 @@ impl Queue {
             let waited = self.work.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let mut group = Vec::with_capacity(state.queued);
-        for batch in state.rows.drain(..) {
-            group.extend(batch);
-        }
-        Some(group)
+        Some(std::mem::take(&mut state.rows))
     }
 
     /// Rows are on the disk. They stay in the count of the queue until here, so that it bounds memory.
@@ -127,7 +122,7 @@ impl Historian {
             return Err(refusal);
         }
         if count > 0 {
-            state.rows.push_back(rows.to_vec());
+            state.rows.push(rows.to_vec());
             state.queued += count;
             state.accepted += count as u64;
             queue.work.notify_all();
@@ -171,17 +166,33 @@ impl Committer {
             if !self.write_until_done(&group) {
                 break;
             }
-            self.next_row += group.len() as u64;
-            self.shared.tables.insert(&group);
-            self.shared.queue.stored(group.len());
+            self.accept(&group);
             self.freeze_when_full();
         }
+        self.mark_end();
         self.shared.queue.ended();
+    }
+
+    /// Makes rows visible that are on the disk.
+    pub(crate) fn accept(&mut self, group: &[Vec<Row>]) {
+        let rows = count(group);
+        self.next_row += rows as u64;
+        self.shared.tables.insert(group);
+        self.shared.queue.stored(rows);
+    }
+
+    /// Says in the log that all of it was on the disk.
+    pub(crate) fn mark_end(&mut self) {
+        if let Some(mut wal) = self.wal.take()
+            && let Err(error) = wal.append(self.next_row, &[])
+        {
+            tracing::warn!(%error, "End of the log not marked");
+        }
     }
 
     /// Writes a group, again and again if need be. A repeated group carries the same row numbers, so that
     /// whatever the failed write left behind is not counted twice.
-    fn write_until_done(&mut self, group: &[Row]) -> bool {
+    fn write_until_done(&mut self, group: &[Vec<Row>]) -> bool {
         let mut tries_left = LAST_TRIES;
         loop {
             match self.write(group) {
@@ -192,7 +203,7 @@ impl Committer {
                     return true;
                 }
                 Err(error) => {
-                    tracing::error!(%error, rows = group.len(), "History not written, will be tried again");
+                    tracing::error!(%error, rows = count(group), "History not written, will be tried again");
                     self.shared.set_fault(Some(&error));
                     tries_left = if self.shared.queue.is_closed() { tries_left - 1 } else { LAST_TRIES - 1 };
                 }
@@ -204,7 +215,7 @@ impl Committer {
         }
     }
 
-    fn write(&mut self, group: &[Row]) -> Result<(), HistorianError> {
+    pub(crate) fn write(&mut self, group: &[Vec<Row>]) -> Result<(), HistorianError> {
         let mut wal = match self.wal.take() {
             Some(wal) => wal,
             None => WalWriter::create(&self.shared.folder, self.shared.next_file())?,
@@ -215,7 +226,7 @@ impl Committer {
     }
 
     /// Hands a full memtable to the flush thread; the log goes on in a new file.
-    fn freeze_when_full(&mut self) {
+    pub(crate) fn freeze_when_full(&mut self) {
         let most = self.shared.options.memtable_rows;
         if self.shared.tables.active_rows() < most {
             return;
@@ -238,6 +249,10 @@ impl Committer {
             }
         }
     }
+}
+
+fn count(group: &[Vec<Row>]) -> usize {
+    group.iter().map(Vec::len).sum()
 }
 
 /// What the committer needs of the options.

@@ -30,6 +30,19 @@ pub enum HistorianError {
         /// What shows it.
         what: String,
     },
+    /// The folder was written by another version of the program.
+    #[error(
+        "{} says format {found}, this program keeps format {known}: move the folder away and start anew; its \
+         segments stay readable as Parquet", path.display()
+    )]
+    Format {
+        /// The manifest.
+        path: PathBuf,
+        /// What it says.
+        found: u64,
+        /// What this program reads and writes.
+        known: u64,
+    },
     /// Another process has the folder open.
     #[error("{} is in use by another process", path.display())]
     InUse {

@@ -1,7 +1,7 @@
 //! Memtables, segments, and the thread that turns the former into the latter.
 
 use crate::error::HistorianError;
-use crate::files::{FileNo, discard, names, number_in, wal_path};
+use crate::files::{FileNo, number_in};
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::memtable::Memtable;
 use crate::open::{Historian, Shared, Stats, lock};
@@ -56,8 +56,8 @@ impl Tables {
         Self { state: Mutex::new(state), changed: Condvar::new(), manifest: Mutex::new(manifest) }
     }
 
-    pub(crate) fn insert(&self, rows: &[Row]) {
-        lock(&self.state).active.insert(rows);
+    pub(crate) fn insert(&self, batches: &[Vec<Row>]) {
+        lock(&self.state).active.insert(batches);
     }
 
     pub(crate) fn active_rows(&self) -> usize {
@@ -145,8 +145,7 @@ impl Flusher {
 
     pub(crate) fn run(self) {
         while let Some(frozen) = self.shared.tables.next_frozen() {
-            let done =
-                self.shared.write_segment(&frozen).and_then(|()| self.shared.merge_all(None).map(drop));
+            let done = self.step(&frozen);
             self.shared.set_fault(done.as_ref().err());
             if let Err(error) = done {
                 tracing::error!(%error, "Segment not written, will be tried again");
@@ -155,6 +154,20 @@ impl Flusher {
                 }
             }
         }
+    }
+}
+
+impl Flusher {
+    fn step(&self, frozen: &Frozen) -> Result<(), HistorianError> {
+        self.shared.write_segment(frozen)?;
+        self.shared.merge_all(None).map(drop)
+    }
+
+    /// Writes a full memtable if there is one: a step of [`Self::run`].
+    #[cfg(test)]
+    pub(crate) fn step_if_full(&self) -> Result<(), HistorianError> {
+        let frozen = lock(&self.shared.tables.state).frozen.clone();
+        frozen.map_or(Ok(()), |frozen| self.step(&frozen))
     }
 }
 
@@ -181,9 +194,9 @@ impl Shared {
             state.frozen = None;
             self.tables.changed.notify_all();
         }
-        for name in names(&self.folder)? {
+        for name in self.folder.names()? {
             if let Some(log) = number_in(&name, "wal-", ".log").filter(|log| *log < frozen.wal_floor) {
-                discard(&wal_path(&self.folder, log));
+                self.folder.discard(&self.folder.wal(log));
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use crate::crc::crc32c;
 use std::ops::Range;
 use std::path::PathBuf;
 
-const MAGIC: [u8; 4] = *b"TLR\x01";
+const MAGIC: [u8; 4] = *b"TLR\x02";
 const HEADER: usize = 12;
 /// Longest payload; a longer one is damage.
 pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
@@ -31,11 +31,11 @@ pub(crate) fn write_frame(payload: &[u8], out: &mut Vec<u8>) {
 /// What is in a file of records.
 #[derive(Debug, Default)]
 pub(crate) struct Scan<'a> {
-    /// Whole records in order.
-    pub(crate) frames: Vec<&'a [u8]>,
-    /// Parts that are no record although something valid follows, or that a cut write cannot explain.
+    /// Places and payloads of whole records in order.
+    pub(crate) frames: Vec<(Range<usize>, &'a [u8])>,
+    /// Parts that are no record although a whole one follows.
     pub(crate) damaged: Vec<Range<usize>>,
-    /// Begin of a last record that was not written to its end.
+    /// Begin of what is no record at the end.
     pub(crate) torn: Option<usize>,
 }
 
@@ -45,17 +45,13 @@ pub(crate) fn scan(bytes: &[u8]) -> Scan<'_> {
     let mut at = 0;
     while at < bytes.len() {
         if let Some((payload, next)) = frame_at(bytes, at) {
-            scan.frames.push(payload);
+            scan.frames.push((at..next, payload));
             at = next;
         } else if let Some(next) = next_frame(bytes, at + 1) {
             scan.damaged.push(at..next);
             at = next;
         } else {
-            if is_torn(&bytes[at..]) {
-                scan.torn = Some(at);
-            } else {
-                scan.damaged.push(at..bytes.len());
-            }
+            scan.torn = Some(at);
             at = bytes.len();
         }
     }
@@ -84,19 +80,12 @@ fn next_frame(bytes: &[u8], from: usize) -> Option<usize> {
     candidates.find(|at| frame_at(bytes, *at).is_some())
 }
 
-/// Whether a write that was cut explains these last bytes: a prefix of a record, or space that was never filled.
-fn is_torn(rest: &[u8]) -> bool {
-    let prefix = rest.iter().zip(MAGIC).all(|(byte, magic)| *byte == magic);
-    let short = rest.len() < HEADER || length_at(rest).is_some_and(|len| rest.len() < HEADER + len);
-    (prefix && short) || rest.iter().all(|byte| *byte == 0)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const PAYLOADS: [&[u8]; 4] = [b"one", b"", b"TLR\x01 inside", b"four"];
+    const PAYLOADS: [&[u8]; 4] = [b"one", b"", b"TLR\x02 inside", b"four"];
 
     fn file() -> (Vec<u8>, Vec<usize>) {
         let mut bytes = Vec::new();
@@ -108,13 +97,17 @@ mod tests {
         (bytes, starts)
     }
 
+    fn payloads<'a>(found: &Scan<'a>) -> Vec<&'a [u8]> {
+        found.frames.iter().map(|(_, payload)| *payload).collect()
+    }
+
     #[test]
     fn a_tail_cut_anywhere_is_torn() {
         let (bytes, starts) = file();
         for len in 0..=bytes.len() {
             let found = scan(&bytes[..len]);
             let whole = starts.iter().skip(1).chain([&bytes.len()]).filter(|end| **end <= len).count();
-            assert_eq!(found.frames, PAYLOADS[..whole], "cut at {len}");
+            assert_eq!(payloads(&found), PAYLOADS[..whole], "cut at {len}");
             let at_border = len == bytes.len() || starts.contains(&len);
             assert_eq!((found.torn.is_none(), found.damaged.len()), (at_border, 0), "cut at {len}");
         }
@@ -130,9 +123,9 @@ mod tests {
             let found = scan(&bytes);
             let mut wanted = PAYLOADS.to_vec();
             wanted.remove(hit);
-            assert_eq!(found.frames, wanted, "bit {bit}");
+            assert_eq!(payloads(&found), wanted, "bit {bit}");
             assert!(found.torn.is_some() != (found.damaged.len() == 1), "bit {bit}");
-            assert!(found.torn.is_none() || hit == PAYLOADS.len() - 1, "bit {bit}");
+            assert_eq!(found.torn.is_some(), hit == PAYLOADS.len() - 1, "bit {bit}");
         }
     }
 
@@ -143,6 +136,6 @@ mod tests {
         }
         let mut huge = MAGIC.to_vec();
         huge.extend([0xff; 20]);
-        assert_eq!(scan(&huge).damaged.first(), Some(&(0..24)));
+        assert_eq!(scan(&huge).torn, Some(0));
     }
 }

@@ -10,15 +10,17 @@
 //! - [`Decimator`]: min, max, time-weighted mean of the step function that the rows describe; pure.
 //!
 //! Files of the folder: `series.csv` (`id,check sum,mRID`), `wal-N.log` (rows since the last segment), `seg-N.parquet`
-//! with `seg-N.idx` (check sums and key ranges of its row groups), `MANIFEST` (which segments count), `LOCK`.
-//! Segments are plain Parquet with the columns `point`, `t` (µs UTC), `v`, `q` (bits of `signal::Quality`), `k` (kind),
-//! sorted by point and time. Everything read back is checked against CRC-32C before it is served.
+//! with `seg-N.idx` (check sums and key ranges of its row groups), `notes.csv` (who corrected and why, like `series.csv`),
+//! `MANIFEST` (which segments count), `LOCK`. Segments are plain Parquet with the columns `point`, `t` (µs UTC), `lag_ms`
+//! (receive time minus `t`), `v`, `q` (bits of `signal::Quality`), `k` (kind), `note` (0, or who corrected and why), sorted
+//! by point and time. Everything read back is checked against CRC-32C before it is served.
 //!
 //! Every row either becomes durable or is counted as shed by the call that refused it; no queue is unbounded.
 
 mod commit;
 mod crc;
 mod decimate;
+mod disk;
 mod error;
 mod files;
 mod flush;
@@ -30,6 +32,8 @@ mod query;
 mod row;
 mod segment;
 mod series;
+#[cfg(test)]
+mod simulation;
 mod wal;
 
 pub use commit::AppendError;
@@ -38,4 +42,4 @@ pub use error::HistorianError;
 pub use frame::Damage;
 pub use open::{Historian, Options, Recovery, Stats};
 pub use query::{Page, Trend};
-pub use row::{Row, SeriesId, Span, worst_quality};
+pub use row::{NoteId, Row, SeriesId, Span, lag_ms, worst_quality};

@@ -2,11 +2,12 @@
 
 use crate::crc::crc32c;
 use crate::error::{HistorianError, at};
-use crate::files::{FileNo, replace};
+use crate::files::{FileNo, Folder};
 use std::io::ErrorKind;
-use std::path::Path;
 
-const TITLE: &str = "tieline-historian 1";
+const TITLE: &str = "tieline-historian";
+/// Version of everything in the folder.
+pub(crate) const FORMAT: u64 = 2;
 
 /// A segment as the manifest knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,23 +34,26 @@ pub(crate) struct Manifest {
 
 impl Manifest {
     /// Reads the manifest of the folder; `None` if there is none.
-    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, HistorianError> {
-        let path = folder.join("MANIFEST");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+    pub(crate) fn read(folder: &Folder) -> Result<Option<Self>, HistorianError> {
+        let path = folder.file("MANIFEST");
+        let text = match folder.disk.read(&path) {
+            Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
             Err(error) => return Err(at(&path)(error)),
         };
+        if let Some(found) = whole_version(&text).filter(|found| *found != FORMAT) {
+            return Err(HistorianError::Format { path, found, known: FORMAT });
+        }
         Self::parse(&text).map(Some).ok_or_else(|| HistorianError::damaged(&path, "check sum or content"))
     }
 
-    pub(crate) fn write(&self, folder: &Path) -> Result<(), HistorianError> {
-        replace(folder, &folder.join("MANIFEST"), self.to_text().as_bytes())
+    pub(crate) fn write(&self, folder: &Folder) -> Result<(), HistorianError> {
+        folder.replace(&folder.file("MANIFEST"), self.to_text().as_bytes())
     }
 
     fn to_text(&self) -> String {
-        let mut text = format!("{TITLE}\nwal_floor {}\nnext_row {}\n", self.wal_floor, self.next_row);
+        let mut text =
+            format!("{TITLE} {FORMAT}\nwal_floor {}\nnext_row {}\n", self.wal_floor, self.next_row);
         for segment in &self.segments {
             let SegmentEntry { number, order, level, rows } = segment;
             text.push_str(&format!("segment {number} {order} {level} {rows}\n"));
@@ -62,7 +66,7 @@ impl Manifest {
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ')?.parse::<u64>().ok();
-        let manifest = if value("tieline-historian")? == 1 {
+        let manifest = if value(TITLE)? == FORMAT {
             Self { wal_floor: value("wal_floor")?, next_row: value("next_row")?, segments: Vec::new() }
         } else {
             return None;
@@ -72,6 +76,15 @@ impl Manifest {
         // Only the text that this manifest gives is whole: that covers the check sum too.
         (manifest.to_text() == text).then_some(manifest)
     }
+}
+
+/// The version that a manifest with a good check sum names, whatever else is in it.
+fn whole_version(text: &str) -> Option<u64> {
+    let at = text.rfind("crc32c ")?;
+    let (body, sum) = text.split_at(at);
+    let sum = u32::from_str_radix(sum.strip_prefix("crc32c ")?.trim_end(), 16).ok()?;
+    let version = body.lines().next()?.strip_prefix(TITLE)?.trim().parse().ok()?;
+    (crc32c(&[body.as_bytes()]) == sum).then_some(version)
 }
 
 fn parse_segment(line: &str) -> Option<SegmentEntry> {
@@ -97,6 +110,10 @@ mod tests {
             let found = String::from_utf8(bytes).ok().and_then(|text| Manifest::parse(&text));
             assert_eq!(found, None, "bit {bit}");
         }
+        assert_eq!(whole_version(&text), Some(FORMAT));
+        let body = "tieline-historian 1\nwal_floor 0\nnext_row 0\n";
+        let old = format!("{body}crc32c {:08x}\n", crc32c(&[body.as_bytes()]));
+        assert_eq!(whole_version(&old), Some(1));
         assert_eq!(Manifest::parse(""), None);
         assert_eq!(Manifest::parse(&text[..text.len() - 1]), None);
     }

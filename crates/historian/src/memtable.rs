@@ -1,6 +1,6 @@
 //! Rows that are durable in the log but in no segment yet, per series.
 
-use crate::row::{Row, SeriesId, Span};
+use crate::row::{NoteId, Row, SeriesId, Span};
 use std::collections::HashMap;
 use timebase::Utc;
 
@@ -8,13 +8,16 @@ use timebase::Utc;
 struct Entry {
     time: Utc,
     value: f64,
+    lag_ms: i32,
+    note: NoteId,
     quality: u16,
     kind: u8,
 }
 
 impl Entry {
     fn row(self, series: SeriesId) -> Row {
-        Row { series, time: self.time, value: self.value, quality: self.quality, kind: self.kind }
+        let Self { time, value, lag_ms, note, quality, kind } = self;
+        Row { series, time, lag_ms, value, quality, kind, note }
     }
 }
 
@@ -37,14 +40,14 @@ impl Memtable {
         self.rows
     }
 
-    pub(crate) fn insert(&mut self, rows: &[Row]) {
-        for row in rows {
+    pub(crate) fn insert(&mut self, batches: &[Vec<Row>]) {
+        for row in batches.iter().flatten() {
             let column = self.series.entry(row.series).or_default();
             column.unsorted |= column.entries.last().is_some_and(|last| last.time > row.time);
-            let Row { time, value, quality, kind, .. } = *row;
-            column.entries.push(Entry { time, value, quality, kind });
+            let Row { time, lag_ms, value, quality, kind, note, .. } = *row;
+            column.entries.push(Entry { time, value, lag_ms, note, quality, kind });
         }
-        self.rows += rows.len();
+        self.rows += batches.iter().map(Vec::len).sum::<usize>();
     }
 
     /// Rows of a series in the span, in order of time and, for equal times, of arrival.

@@ -1,18 +1,19 @@
 //! Opening is recovery: the same steps after a clean end, a crash, or for a new folder.
 
 use crate::commit::{Committer, Queue};
+use crate::disk::{FolderLock, Mode, RealDisk};
 use crate::error::{HistorianError, at};
-use crate::files::{FileNo, discard, names, number_in, sync_folder, wal_path};
+use crate::files::{FileNo, Folder, number_in};
 use crate::flush::{Flusher, Tables};
 use crate::frame::Damage;
 use crate::manifest::Manifest;
 use crate::memtable::Memtable;
-use crate::row::SeriesId;
+use crate::row::{NoteId, SeriesId};
 use crate::segment::Segment;
 use crate::series::SeriesMap;
 use crate::wal::{Replay, WalWriter};
-use std::fs::{self, File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::fs::TryLockError;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -92,11 +93,12 @@ pub struct Stats {
 
 /// State that the threads and the callers share.
 pub(crate) struct Shared {
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: Folder,
     pub(crate) options: Options,
     pub(crate) queue: Queue,
     pub(crate) tables: Tables,
     pub(crate) series: Mutex<SeriesMap>,
+    notes: Mutex<SeriesMap>,
     next_file: AtomicU64,
     fault: Mutex<Option<String>>,
 }
@@ -121,21 +123,33 @@ pub struct Historian {
     pub(crate) shared: Arc<Shared>,
     committer: Option<JoinHandle<()>>,
     flusher: Option<JoinHandle<()>>,
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl std::fmt::Debug for Historian {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Historian").field("folder", &self.shared.folder).finish_non_exhaustive()
+        f.debug_struct("Historian").field("folder", &self.shared.folder.path).finish_non_exhaustive()
     }
 }
 
 impl Historian {
     /// Opens or creates a folder and recovers what is in it.
     pub fn open(folder: &Path, options: Options) -> Result<(Self, Recovery), HistorianError> {
-        fs::create_dir_all(folder).map_err(at(folder))?;
+        let folder = Folder { disk: Arc::new(RealDisk), path: folder.to_owned() };
+        let (mut historian, (committer, flusher), recovery) = Self::recover(&folder, options)?;
+        historian.committer = Some(spawn(&folder, "historian-commit", move || committer.run())?);
+        historian.flusher = Some(spawn(&folder, "historian-flush", move || flusher.run())?);
+        Ok((historian, recovery))
+    }
+
+    /// Everything of [`Self::open`] but the threads: what they would run is returned.
+    pub(crate) fn recover(
+        folder: &Folder,
+        options: Options,
+    ) -> Result<(Self, (Committer, Flusher), Recovery), HistorianError> {
+        folder.disk.create_folder(&folder.path).map_err(at(&folder.path))?;
         let lock_file = lock_folder(folder)?;
-        let files = names(folder)?;
+        let files = folder.names()?;
         let manifest = read_manifest(folder, &files)?;
         discard_orphans(folder, &files, &manifest);
         let mut recovery = Recovery::default();
@@ -144,27 +158,26 @@ impl Historian {
         let numbers = files.iter().filter_map(|name| any_number(name));
         let next_file = numbers.max().map_or(1, |last| last + 1);
         let mut active = Memtable::default();
-        active.insert(&replay.rows);
+        active.insert(std::slice::from_ref(&replay.rows));
         recovery.replayed_rows = replay.rows.len() as u64;
         recovery.torn_bytes = replay.torn_bytes;
         recovery.lost_rows += replay.lost_rows;
         recovery.damaged.extend(replay.damaged);
         let wal = WalWriter::create(folder, next_file)?;
         let shared = Arc::new(Shared {
-            folder: folder.to_owned(),
+            folder: folder.clone(),
             queue: Queue::default(),
             tables: Tables::new(active, segments, manifest),
-            series: Mutex::new(SeriesMap::open(folder)?),
+            series: Mutex::new(SeriesMap::open(folder, "series.csv")?),
+            notes: Mutex::new(SeriesMap::open(folder, "notes.csv")?),
             next_file: AtomicU64::new(next_file + 1),
             fault: Mutex::new(None),
             options,
         });
         let committer = Committer::new(Arc::clone(&shared), wal, replay.next_row);
         let flusher = Flusher::new(Arc::clone(&shared));
-        let committer = spawn(folder, "historian-commit", move || committer.run())?;
-        let flusher = spawn(folder, "historian-flush", move || flusher.run())?;
-        let historian = Self { shared, committer: Some(committer), flusher: Some(flusher), _lock: lock_file };
-        Ok((historian, recovery))
+        let historian = Self { shared, committer: None, flusher: None, _lock: lock_file };
+        Ok((historian, (committer, flusher), recovery))
     }
 
     /// The series of each name, in order; new ones are durable when this returns.
@@ -175,6 +188,18 @@ impl Historian {
     /// The series of a name, if it was ever registered.
     pub fn series(&self, mrid: &str) -> Option<SeriesId> {
         lock(&self.shared.series).find(mrid)
+    }
+
+    /// The number of a note, for the rows that somebody wrote: who and why. It is durable when this returns; 256 bytes at most.
+    pub fn note(&self, text: &str) -> Result<NoteId, HistorianError> {
+        let ids = lock(&self.shared.notes).register(&[text])?;
+        Ok(ids.first().map_or(NoteId::FIELD, |id| NoteId(id.0 + 1)))
+    }
+
+    /// The text of a note; `None` for rows from the field.
+    pub fn note_text(&self, note: NoteId) -> Option<String> {
+        let id = SeriesId(note.0.checked_sub(1)?);
+        lock(&self.shared.notes).name(id).map(str::to_owned)
     }
 
     /// Counters and sizes.
@@ -199,28 +224,26 @@ impl Drop for Historian {
         self.shared.tables.stop();
         for thread in [self.committer.take(), self.flusher.take()].into_iter().flatten() {
             if thread.join().is_err() {
-                tracing::error!(folder = %self.shared.folder.display(), "Historian thread ended by a panic");
+                tracing::error!(folder = %self.shared.folder.path.display(), "Historian thread ended by a panic");
             }
         }
     }
 }
 
 fn spawn(
-    folder: &Path,
+    folder: &Folder,
     name: &str,
     work: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, HistorianError> {
-    std::thread::Builder::new().name(name.into()).spawn(work).map_err(at(folder))
+    std::thread::Builder::new().name(name.into()).spawn(work).map_err(at(&folder.path))
 }
 
-fn lock_folder(folder: &Path) -> Result<File, HistorianError> {
-    let path = folder.join("LOCK");
-    let file = File::create(&path).map_err(at(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(HistorianError::InUse { path: folder.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(at(&path)(error)),
-    }
+fn lock_folder(folder: &Folder) -> Result<FolderLock, HistorianError> {
+    let path = folder.file("LOCK");
+    folder.disk.lock(&path).map_err(|error| match error {
+        TryLockError::WouldBlock => HistorianError::InUse { path: folder.path.clone() },
+        TryLockError::Error(error) => at(&path)(error),
+    })
 }
 
 fn any_number(name: &str) -> Option<FileNo> {
@@ -231,34 +254,33 @@ fn any_number(name: &str) -> Option<FileNo> {
 }
 
 /// A folder without a manifest is new: the manifest is written before the first segment counts.
-fn read_manifest(folder: &Path, files: &[String]) -> Result<Manifest, HistorianError> {
+fn read_manifest(folder: &Folder, files: &[String]) -> Result<Manifest, HistorianError> {
     if let Some(manifest) = Manifest::read(folder)? {
         return Ok(manifest);
     }
     if files.iter().any(|name| name.starts_with("wal-") || name.starts_with("seg-")) {
-        return Err(HistorianError::damaged(&folder.join("MANIFEST"), "it is missing beside data"));
+        return Err(HistorianError::damaged(&folder.file("MANIFEST"), "it is missing beside data"));
     }
     let manifest = Manifest::default();
     manifest.write(folder)?;
-    sync_folder(folder)?;
     Ok(manifest)
 }
 
 /// Removes what a crash left behind: files that never counted, logs that are in segments.
-fn discard_orphans(folder: &Path, files: &[String], manifest: &Manifest) {
+fn discard_orphans(folder: &Folder, files: &[String], manifest: &Manifest) {
     let counts = |number| manifest.segments.iter().any(|entry| entry.number == number);
     for name in files {
         let segment = number_in(name, "seg-", ".parquet").or_else(|| number_in(name, "seg-", ".idx"));
         let stale_segment = segment.is_some_and(|number| !counts(number));
         let stale_log = number_in(name, "wal-", ".log").is_some_and(|number| number < manifest.wal_floor);
         if stale_segment || stale_log || name.ends_with(".tmp") {
-            discard(&folder.join(name));
+            folder.discard(&folder.file(name));
         }
     }
 }
 
 /// Opens the segments that can be opened; the others are reported and not served.
-fn open_segments(folder: &Path, manifest: &Manifest, recovery: &mut Recovery) -> Vec<Arc<Segment>> {
+fn open_segments(folder: &Folder, manifest: &Manifest, recovery: &mut Recovery) -> Vec<Arc<Segment>> {
     let mut segments = Vec::with_capacity(manifest.segments.len());
     for entry in &manifest.segments {
         match Segment::open(folder, *entry) {
@@ -269,7 +291,7 @@ fn open_segments(folder: &Path, manifest: &Manifest, recovery: &mut Recovery) ->
             Err(error) => {
                 tracing::error!(%error, segment = entry.number, "Segment not served");
                 recovery.lost_rows += entry.rows;
-                let path = crate::files::segment_path(folder, entry.number);
+                let path = folder.segment(entry.number);
                 recovery.damaged.push(Damage { path, bytes: 0..u64::MAX });
             }
         }
@@ -277,7 +299,7 @@ fn open_segments(folder: &Path, manifest: &Manifest, recovery: &mut Recovery) ->
     segments
 }
 
-fn replay(folder: &Path, files: &[String], manifest: &Manifest) -> Result<Replay, HistorianError> {
+fn replay(folder: &Folder, files: &[String], manifest: &Manifest) -> Result<Replay, HistorianError> {
     let logs = files.iter().filter_map(|name| number_in(name, "wal-", ".log"));
     let mut logs: Vec<FileNo> = logs.filter(|number| *number >= manifest.wal_floor).collect();
     logs.sort_unstable();
@@ -286,12 +308,18 @@ fn replay(folder: &Path, files: &[String], manifest: &Manifest) -> Result<Replay
         let known = replay.damaged.len();
         replay.read(folder, number)?;
         if replay.damaged.len() > known {
-            let path = wal_path(folder, number);
-            let copy = path.with_extension("damaged");
-            if let Err(error) = fs::copy(&path, &copy) {
+            let copy = folder.wal(number).with_extension("damaged");
+            if let Err(error) = keep_copy(folder, number, &copy) {
                 tracing::warn!(%error, path = %copy.display(), "Damaged log not kept");
             }
         }
     }
     Ok(replay)
+}
+
+fn keep_copy(folder: &Folder, number: FileNo, copy: &Path) -> Result<(), HistorianError> {
+    let path = folder.wal(number);
+    let bytes = folder.disk.read(&path).map_err(at(&path))?;
+    let mut file = folder.disk.open(copy, Mode::Replace).map_err(at(copy))?;
+    file.append(&bytes).and_then(|()| file.sync()).map_err(at(copy))
 }

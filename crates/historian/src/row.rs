@@ -13,24 +13,52 @@ pub struct Row {
     pub series: SeriesId,
     /// When: source time if it is valid, else receive time.
     pub time: Utc,
+    /// When it reached the platform: milliseconds after `time`, see [`lag_ms`]. Negative for a source whose clock is ahead.
+    pub lag_ms: i32,
     /// The value; a discrete one as its number, NaN for one that has none.
     pub value: f64,
     /// Bits of `signal::Quality`.
     pub quality: u16,
     /// Kind of the point, as the caller numbers them.
     pub kind: u8,
+    /// 0 for what came from the field, else the number of the note that says who corrected and why. A correction
+    /// is a row of its own; the original stays.
+    pub note: NoteId,
+}
+
+/// Who wrote a row that did not come from the field, and why: see [`crate::Historian::note`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct NoteId(pub u32);
+
+impl NoteId {
+    /// The row came from the field.
+    pub const FIELD: Self = Self(0);
+}
+
+/// Receive time minus time in milliseconds, rounded down; 24.8 days either way at most.
+pub fn lag_ms(time: Utc, received: Utc) -> i32 {
+    let micros = i128::from(received.as_micros()) - i128::from(time.as_micros());
+    let millis = micros.div_euclid(1_000);
+    i32::try_from(millis).unwrap_or(if millis < 0 { i32::MIN } else { i32::MAX })
 }
 
 impl Row {
     /// Bytes of a row in the WAL.
-    pub(crate) const BYTES: usize = 4 + 8 + 8 + 2 + 1;
+    pub(crate) const BYTES: usize = 4 + 8 + 4 + 8 + 2 + 1 + 4;
+
+    /// When it reached the platform, to a millisecond.
+    pub fn received(&self) -> Utc {
+        Utc::from_micros(self.time.as_micros().saturating_add(i64::from(self.lag_ms) * 1_000))
+    }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.extend(self.series.0.to_le_bytes());
         out.extend(self.time.as_micros().to_le_bytes());
+        out.extend(self.lag_ms.to_le_bytes());
         out.extend(self.value.to_bits().to_le_bytes());
         out.extend(self.quality.to_le_bytes());
         out.push(self.kind);
+        out.extend(self.note.0.to_le_bytes());
     }
 
     pub(crate) fn decode(bytes: &[u8; Self::BYTES]) -> Self {
@@ -40,9 +68,11 @@ impl Row {
         Self {
             series: SeriesId(u32::from_le_bytes(part(bytes, 0))),
             time: Utc::from_micros(i64::from_le_bytes(part(bytes, 4))),
-            value: f64::from_bits(u64::from_le_bytes(part(bytes, 12))),
-            quality: u16::from_le_bytes(part(bytes, 20)),
-            kind: bytes[22],
+            lag_ms: i32::from_le_bytes(part(bytes, 12)),
+            value: f64::from_bits(u64::from_le_bytes(part(bytes, 16))),
+            quality: u16::from_le_bytes(part(bytes, 24)),
+            kind: bytes[26],
+            note: NoteId(u32::from_le_bytes(part(bytes, 27))),
         }
     }
 
@@ -88,9 +118,11 @@ mod tests {
         let row = Row {
             series: SeriesId(0x0102_0304),
             time: Utc::from_micros(-5),
+            lag_ms: -77,
             value: -1.25e-300,
             quality: 0x8104,
             kind: 3,
+            note: NoteId(0xfedc_ba98),
         };
         let mut bytes = Vec::new();
         row.encode(&mut bytes);

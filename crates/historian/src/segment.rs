@@ -12,11 +12,11 @@ pub(crate) use read::SegmentReader;
 pub(crate) use write::SegmentWriter;
 
 use crate::error::HistorianError;
-use crate::files::{discard, index_path, segment_path};
+use crate::files::Folder;
 use crate::manifest::SegmentEntry;
 use crate::row::{SeriesId, Span};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use timebase::Utc;
 
@@ -24,36 +24,39 @@ use timebase::Utc;
 const SCHEMA: &str = "message history {
     required int32 point;
     required int64 t (TIMESTAMP(MICROS, true));
+    required int32 lag_ms;
     required double v;
     required int32 q;
     required int32 k;
+    required int32 note;
 }";
 
 /// A segment that counts. Its files are removed when it was replaced and nobody reads it any more.
-#[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) entry: SegmentEntry,
     pub(crate) index: Index,
     pub(crate) path: PathBuf,
     index_path: PathBuf,
+    pub(crate) folder: Folder,
     replaced: AtomicBool,
     spoiled: AtomicBool,
 }
 
 impl Segment {
     /// Reads the index of a segment.
-    pub(crate) fn open(folder: &Path, entry: SegmentEntry) -> Result<Self, HistorianError> {
-        let index_path = index_path(folder, entry.number);
-        let index = Index::read(&index_path)?;
+    pub(crate) fn open(folder: &Folder, entry: SegmentEntry) -> Result<Self, HistorianError> {
+        let index_path = folder.index(entry.number);
+        let index = Index::read(folder, &index_path)?;
         if index.rows() != entry.rows {
             return Err(HistorianError::damaged(&index_path, "number of rows"));
         }
-        let path = segment_path(folder, entry.number);
+        let path = folder.segment(entry.number);
         Ok(Self {
             entry,
             index,
             path,
             index_path,
+            folder: folder.clone(),
             replaced: AtomicBool::new(false),
             spoiled: AtomicBool::new(false),
         })
@@ -92,8 +95,8 @@ impl Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         if self.replaced.load(Ordering::Acquire) {
-            discard(&self.path);
-            discard(&self.index_path);
+            self.folder.discard(&self.path);
+            self.folder.discard(&self.index_path);
         }
     }
 }

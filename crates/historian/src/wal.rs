@@ -1,48 +1,60 @@
-//! The write-ahead log: rows since the last segment. Payload of a record: number of its first row (u64), then rows.
+//! The write-ahead log: rows since the last segment.
+//!
+//! A group of rows is one write and one sync: one or more records of `number of the group's first row (u64) · number of
+//! the record's first row (u64) · rows`. A file's last group may be cut, torn or out of order after a crash: nothing of
+//! it behind the first gap is taken, for it was never acknowledged. Anything written behind a group shows that the group was
+//! on the disk, so that the same gap is damage there and is counted as loss. A clean end writes an empty group for that purpose.
 
+use crate::disk::{DiskFile, Mode};
 use crate::error::{HistorianError, at};
-use crate::files::{FileNo, sync_folder, wal_path};
-use crate::frame::{Damage, scan, write_frame};
+use crate::files::{FileNo, Folder};
+use crate::frame::{Damage, Scan, scan, write_frame};
 use crate::row::Row;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Rows of one record at most.
-const RECORD_ROWS: usize = 65_536;
+/// Rows of one record at most; few in tests, so that groups have several records there.
+const RECORD_ROWS: usize = if cfg!(test) { 16 } else { 65_536 };
+/// Bytes of a record before its rows.
+const HEAD: usize = 16;
 
 /// The file that is being written.
 pub(crate) struct WalWriter {
     pub(crate) number: FileNo,
     path: PathBuf,
-    file: File,
+    file: Box<dyn DiskFile>,
     buffer: Vec<u8>,
+    payload: Vec<u8>,
 }
 
 impl WalWriter {
     /// Creates a new file; its name is durable when this returns.
-    pub(crate) fn create(folder: &Path, number: FileNo) -> Result<Self, HistorianError> {
-        let path = wal_path(folder, number);
-        let file = OpenOptions::new().append(true).create_new(true).open(&path).map_err(at(&path))?;
-        sync_folder(folder)?;
-        Ok(Self { number, path, file, buffer: Vec::new() })
+    pub(crate) fn create(folder: &Folder, number: FileNo) -> Result<Self, HistorianError> {
+        let path = folder.wal(number);
+        let file = folder.disk.open(&path, Mode::New).map_err(at(&path))?;
+        folder.sync()?;
+        Ok(Self { number, path, file, buffer: Vec::new(), payload: Vec::new() })
     }
 
-    /// Writes rows and returns when they are on the disk. After an error the file must not be written again.
-    pub(crate) fn append(&mut self, first_row: u64, rows: &[Row]) -> Result<(), HistorianError> {
+    /// Writes a group of batches and returns when it is on the disk. After an error the file must not be written again.
+    pub(crate) fn append(&mut self, first_row: u64, group: &[Vec<Row>]) -> Result<(), HistorianError> {
         self.buffer.clear();
-        let mut number = first_row;
-        let mut payload = Vec::with_capacity(8 + rows.len().min(RECORD_ROWS) * Row::BYTES);
-        for part in rows.chunks(RECORD_ROWS) {
-            payload.clear();
-            payload.extend(number.to_le_bytes());
-            for row in part {
-                row.encode(&mut payload);
+        self.begin(first_row, first_row);
+        for (number, row) in (first_row..).zip(group.iter().flatten()) {
+            if self.payload.len() >= HEAD + RECORD_ROWS * Row::BYTES {
+                write_frame(&self.payload, &mut self.buffer);
+                self.begin(first_row, number);
             }
-            write_frame(&payload, &mut self.buffer);
-            number += part.len() as u64;
+            row.encode(&mut self.payload);
         }
-        self.file.write_all(&self.buffer).and_then(|()| self.file.sync_data()).map_err(at(&self.path))
+        write_frame(&self.payload, &mut self.buffer);
+        self.file.append(&self.buffer).and_then(|()| self.file.sync()).map_err(at(&self.path))
+    }
+
+    fn begin(&mut self, group: u64, record: u64) {
+        self.payload.clear();
+        self.payload.extend(group.to_le_bytes());
+        self.payload.extend(record.to_le_bytes());
     }
 }
 
@@ -63,42 +75,81 @@ pub(crate) struct Replay {
 
 impl Replay {
     /// Reads one log. A torn tail is cut off, so that it is reported once; a damaged file stays as it is.
-    pub(crate) fn read(&mut self, folder: &Path, number: FileNo) -> Result<(), HistorianError> {
-        let path = wal_path(folder, number);
-        let bytes = std::fs::read(&path).map_err(at(&path))?;
+    pub(crate) fn read(&mut self, folder: &Folder, number: FileNo) -> Result<(), HistorianError> {
+        let path = folder.wal(number);
+        let bytes = folder.disk.read(&path).map_err(at(&path))?;
         let found = scan(&bytes);
-        for frame in &found.frames {
-            if !self.take(frame) {
-                self.damaged.push(Damage { path: path.clone(), bytes: 0..wide(bytes.len()) });
-            }
-        }
-        let damage = |range: &std::ops::Range<usize>| Damage {
-            path: path.clone(),
-            bytes: wide(range.start)..wide(range.end),
+        let records: Option<Vec<Record<'_>>> = found.frames.iter().map(Record::parse).collect();
+        let Some(records) = records else {
+            // A record with a good check sum that is none of ours: nothing in this file can be trusted.
+            self.damaged.push(damage(&path, &(0..bytes.len())));
+            return Ok(());
         };
-        self.damaged.extend(found.damaged.iter().map(damage));
-        if let Some(start) = found.torn {
-            self.torn_bytes += wide(bytes.len() - start);
-            let file = OpenOptions::new().write(true).open(&path).map_err(at(&path))?;
-            file.set_len(wide(start)).and_then(|()| file.sync_all()).map_err(at(&path))?;
+        let tail = torn_from(&found, &records, bytes.len());
+        for record in records.iter().filter(|record| record.bytes.start < tail) {
+            self.take(record);
+        }
+        let damaged = found.damaged.iter().filter(|range| range.start < tail);
+        self.damaged.extend(damaged.map(|range| damage(&path, range)));
+        if tail < bytes.len() {
+            self.torn_bytes += wide(bytes.len() - tail);
+            let mut file = folder.disk.open(&path, Mode::Edit).map_err(at(&path))?;
+            file.set_len(wide(tail)).and_then(|()| file.sync()).map_err(at(&path))?;
         }
         Ok(())
     }
 
     /// Takes the rows of a record. A write that failed and was repeated left some of them twice: numbers tell.
-    fn take(&mut self, payload: &[u8]) -> bool {
-        let Some((number, rows)) = payload.split_first_chunk::<8>() else { return false };
-        let (rows, rest) = rows.as_chunks::<{ Row::BYTES }>();
-        if !rest.is_empty() {
-            return false;
-        }
-        let first = u64::from_le_bytes(*number);
-        self.lost_rows += first.saturating_sub(self.next_row);
-        let known = usize::try_from(self.next_row.saturating_sub(first)).unwrap_or(usize::MAX);
-        self.rows.extend(rows.iter().skip(known).map(Row::decode));
-        self.next_row = self.next_row.max(first.saturating_add(wide(rows.len())));
-        true
+    fn take(&mut self, record: &Record<'_>) {
+        self.lost_rows += record.first.saturating_sub(self.next_row);
+        let known = usize::try_from(self.next_row.saturating_sub(record.first)).unwrap_or(usize::MAX);
+        self.rows.extend(record.rows.iter().skip(known).map(Row::decode));
+        self.next_row = self.next_row.max(record.end());
     }
+}
+
+fn damage(path: &Path, range: &Range<usize>) -> Damage {
+    Damage { path: path.to_owned(), bytes: wide(range.start)..wide(range.end) }
+}
+
+/// A whole record.
+struct Record<'a> {
+    /// Its place in the file.
+    bytes: Range<usize>,
+    group: u64,
+    first: u64,
+    rows: &'a [[u8; Row::BYTES]],
+}
+
+impl<'a> Record<'a> {
+    fn parse((bytes, payload): &(Range<usize>, &'a [u8])) -> Option<Self> {
+        let (group, payload) = payload.split_first_chunk::<8>()?;
+        let (first, payload) = payload.split_first_chunk::<8>()?;
+        let (rows, []) = payload.as_chunks() else { return None };
+        let (group, first) = (u64::from_le_bytes(*group), u64::from_le_bytes(*first));
+        Some(Self { bytes: bytes.clone(), group, first, rows })
+    }
+
+    fn end(&self) -> u64 {
+        self.first.saturating_add(wide(self.rows.len()))
+    }
+}
+
+/// Where the part begins that a crash in the last write of a file explains; the length of the file if there is none.
+fn torn_from(found: &Scan<'_>, records: &[Record<'_>], len: usize) -> usize {
+    let gaps = || found.damaged.iter().map(|range| range.start).chain(found.torn);
+    let Some(last) = records.last() else { return gaps().next().unwrap_or(len) };
+    let start = records.partition_point(|record| record.group < last.group);
+    let whole_head = records[start].first == last.group;
+    let before = start.checked_sub(1).map(|at| &records[at]);
+    // Without its first record the group begins behind the one before it, if that one is whole: numbers tell.
+    let begins_behind = before.is_none_or(|record| record.end() == last.group);
+    let group_begin = match (whole_head, begins_behind, before) {
+        (false, true, Some(record)) => record.bytes.end,
+        (false, true, None) => 0,
+        (true, ..) | (false, false, _) => records[start].bytes.start,
+    };
+    gaps().find(|gap| *gap >= group_begin).unwrap_or(len)
 }
 
 fn wide(len: usize) -> u64 {

@@ -2,7 +2,7 @@
 //! test itself; its small tables make it write and merge segments all the time.
 #![allow(clippy::unwrap_used)]
 
-use historian::{Historian, Options, Row, SeriesId, Span};
+use historian::{Historian, NoteId, Options, Row, SeriesId, Span};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,7 +10,9 @@ use std::time::Duration;
 use timebase::Utc;
 
 const FOLDER: &str = "TIELINE_HISTORIAN_KILL_FOLDER";
-const ROUNDS: u64 = 10;
+const ROUNDS: u64 = 100;
+/// Rounds on one folder.
+const ROUNDS_OF_A_FOLDER: u64 = 10;
 const SERIES: u64 = 5;
 
 fn options() -> Options {
@@ -25,6 +27,8 @@ fn row(number: u64) -> Row {
         value: number as f64 / 8.0,
         quality: u16::try_from(number % 3).unwrap(),
         kind: u8::try_from(number % 6).unwrap(),
+        note: NoteId::FIELD,
+        lag_ms: 7,
     }
 }
 
@@ -70,10 +74,13 @@ fn run_and_kill(folder: &Path, life: Duration) -> u64 {
 
 #[test]
 fn nothing_acknowledged_is_lost() {
-    let folder = tempfile::tempdir().unwrap();
+    let mut folder = tempfile::tempdir().unwrap();
     let mut total = 0;
     for round in 0..ROUNDS {
-        let acknowledged = run_and_kill(folder.path(), Duration::from_millis(23 + round * 131 % 700));
+        if round % ROUNDS_OF_A_FOLDER == 0 {
+            (folder, total) = (tempfile::tempdir().unwrap(), 0);
+        }
+        let acknowledged = run_and_kill(folder.path(), Duration::from_millis(round * 131 % 250));
         let (historian, recovery) = Historian::open(folder.path(), options()).unwrap();
         let there = recovery.segment_rows + recovery.replayed_rows;
         assert!(acknowledged > total, "round {round} made no progress");

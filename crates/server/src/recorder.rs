@@ -3,7 +3,7 @@
 use crate::views::{stamp, validity_name};
 use anyhow::Result;
 use api::{BucketView, SampleView};
-use historian::{AppendError, Bucket, Historian, Row, SeriesId, Span};
+use historian::{AppendError, Bucket, Historian, NoteId, Row, SeriesId, Span, lag_ms};
 use scada::table::PointState;
 use signal::{PointId, PointKind, PointList, Quality, Value};
 use std::sync::Arc;
@@ -52,8 +52,10 @@ impl Recorder {
             // A point that turned stale did so now, whatever the stamp of its last value.
             let time = if state.stale { now.utc } else { state.time().unwrap_or(now.utc) };
             let value = state.value.and_then(Value::as_number).unwrap_or(f64::NAN);
+            let received = if state.stale { now } else { state.received.unwrap_or(now) };
+            let (lag_ms, quality) = (lag_ms(time, received.utc), state.quality.to_bits());
             self.recorded += 1;
-            self.waiting.push(Row { series, time, value, quality: state.quality.to_bits(), kind });
+            self.waiting.push(Row { series, time, lag_ms, value, quality, kind, note: NoteId::FIELD });
         }
     }
 

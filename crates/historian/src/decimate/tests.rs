@@ -7,7 +7,15 @@ use proptest::prelude::*;
 fn row(time: i64, value: f64) -> Row {
     // The quality names the row, so that the union shows which rows a bucket saw.
     let quality = 1 << (2 + time.rem_euclid(14));
-    Row { series: SeriesId(0), time: Utc::from_micros(time), value, quality, kind: 0 }
+    Row {
+        series: SeriesId(0),
+        time: Utc::from_micros(time),
+        value,
+        quality,
+        kind: 0,
+        lag_ms: 0,
+        note: crate::NoteId::FIELD,
+    }
 }
 
 fn span(from: i64, to: i64) -> Span {

@@ -1,6 +1,7 @@
 //! The index beside a segment: one record (see `frame`) with the places, sums and keys of the row groups.
 
 use crate::error::{HistorianError, at};
+use crate::files::Folder;
 use crate::frame::{scan, write_frame};
 use crate::row::SeriesId;
 use std::path::Path;
@@ -73,15 +74,15 @@ impl Index {
         bytes
     }
 
-    pub(crate) fn read(path: &Path) -> Result<Self, HistorianError> {
-        let bytes = std::fs::read(path).map_err(at(path))?;
+    pub(crate) fn read(folder: &Folder, path: &Path) -> Result<Self, HistorianError> {
+        let bytes = folder.disk.read(path).map_err(at(path))?;
         Self::decode(&bytes).ok_or_else(|| HistorianError::damaged(path, "check sum or content"))
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let found = scan(bytes);
         let (1, 0, None) = (found.frames.len(), found.damaged.len(), found.torn) else { return None };
-        let (words, []) = found.frames[0].as_chunks::<8>() else { return None };
+        let (words, []) = found.frames[0].1.as_chunks::<8>() else { return None };
         let mut words = words.iter().copied();
         let head = [words.next()?, words.next()?, words.next()?].map(u64::from_le_bytes);
         let mut groups = Vec::with_capacity(words.len() / 10);

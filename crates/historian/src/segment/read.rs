@@ -2,8 +2,9 @@
 
 use super::{Group, Segment};
 use crate::crc::crc32c;
+use crate::disk::{DiskFile, Mode};
 use crate::error::{HistorianError, at, parquet_at};
-use crate::row::{Row, SeriesId};
+use crate::row::{NoteId, Row, SeriesId};
 use bytes::{Buf, Bytes};
 use parquet::column::reader::ColumnReader;
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -11,8 +12,6 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::properties::ReaderProperties;
 use parquet::file::reader::{ChunkReader, Length, RowGroupReader};
 use parquet::file::serialized_reader::SerializedRowGroupReader;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use timebase::Utc;
 
@@ -22,7 +21,7 @@ const TRAILER: usize = 8;
 /// An open segment.
 pub(crate) struct SegmentReader {
     segment: Arc<Segment>,
-    file: File,
+    file: Box<dyn DiskFile>,
     metadata: ParquetMetaData,
 }
 
@@ -68,11 +67,11 @@ impl SegmentReader {
     /// Opens the file and checks its footer.
     pub(crate) fn open(segment: &Arc<Segment>) -> Result<Self, HistorianError> {
         let path = &segment.path;
-        let file = File::open(path).map_err(at(path))?;
+        let file = segment.folder.disk.open(path, Mode::Read).map_err(at(path))?;
         let index = &segment.index;
         let footer = Self::checked(
             segment,
-            &file,
+            file.as_ref(),
             (index.footer, index.len.saturating_sub(index.footer)),
             index.footer_crc,
         )?;
@@ -94,7 +93,7 @@ impl SegmentReader {
 
     fn checked(
         segment: &Segment,
-        file: &File,
+        file: &dyn DiskFile,
         (offset, len): (u64, u64),
         crc: u32,
     ) -> Result<Vec<u8>, HistorianError> {
@@ -119,7 +118,7 @@ impl SegmentReader {
         let path = &self.segment.path;
         let missing = || HistorianError::damaged(path, format!("row group {number}"));
         let group = self.segment.index.groups.get(number).ok_or_else(missing)?;
-        let bytes = Self::checked(&self.segment, &self.file, (group.offset, group.len), group.crc)?;
+        let bytes = Self::checked(&self.segment, self.file.as_ref(), (group.offset, group.len), group.crc)?;
         let window = Window { offset: group.offset, bytes: bytes.into() };
         self.decode(number, group, window).map_err(parquet_at(path))
     }
@@ -131,20 +130,28 @@ impl SegmentReader {
         let rows = usize::try_from(group.rows).unwrap_or(0);
         let points = int32(&reader, 0, rows)?;
         let times = int64(&reader, 1, rows)?;
-        let values = double(&reader, 2, rows)?;
-        let qualities = int32(&reader, 3, rows)?;
-        let kinds = int32(&reader, 4, rows)?;
-        let lengths = [points.len(), times.len(), values.len(), qualities.len(), kinds.len()];
-        if lengths != [rows; 5] {
+        let lags = int32(&reader, 2, rows)?;
+        let values = double(&reader, 3, rows)?;
+        let qualities = int32(&reader, 4, rows)?;
+        let kinds = int32(&reader, 5, rows)?;
+        let notes = int32(&reader, 6, rows)?;
+        let lengths = [&points, &lags, &qualities, &kinds, &notes]
+            .map(Vec::len)
+            .into_iter()
+            .chain([times.len(), values.len()]);
+        if !lengths.clone().all(|len| len == rows) {
+            let lengths: Vec<usize> = lengths.collect();
             return Err(ParquetError::General(format!("{lengths:?} rows instead of {rows}")));
         }
         let row = |at: usize| {
             Ok(Row {
                 series: SeriesId(points[at].cast_unsigned()),
                 time: Utc::from_micros(times[at]),
+                lag_ms: lags[at],
                 value: values[at],
                 quality: u16::try_from(qualities[at]).map_err(|_| ParquetError::General("quality".into()))?,
                 kind: u8::try_from(kinds[at]).map_err(|_| ParquetError::General("kind".into()))?,
+                note: NoteId(notes[at].cast_unsigned()),
             })
         };
         (0..rows).map(row).collect()

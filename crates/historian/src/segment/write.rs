@@ -2,8 +2,9 @@
 
 use super::{Group, Index, SCHEMA};
 use crate::crc::crc32c;
+use crate::disk::{DiskFile, Mode};
 use crate::error::{HistorianError, at, parquet_at};
-use crate::files::{FileNo, discard, index_path, segment_path, sync_folder};
+use crate::files::{FileNo, Folder};
 use crate::row::{Row, SeriesId};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::writer::ColumnWriter;
@@ -13,23 +14,20 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
-use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use timebase::Utc;
 
 /// Rows of a row group: what a query of one series reads at least.
-const GROUP_ROWS: usize = 32_768;
+const GROUP_ROWS: usize = if cfg!(test) { 64 } else { 32_768 };
 const PAGE_ROWS: usize = 8_192;
 
 /// Takes rows in the order of their keys.
 pub(crate) struct SegmentWriter {
-    folder: PathBuf,
+    folder: Folder,
     number: FileNo,
     new_path: PathBuf,
-    writer: SerializedFileWriter<File>,
+    writer: SerializedFileWriter<Box<dyn DiskFile>>,
     rows: Vec<Row>,
     keys: Vec<Keys>,
     complete: bool,
@@ -44,23 +42,15 @@ struct Keys {
 }
 
 impl SegmentWriter {
-    pub(crate) fn create(folder: &Path, number: FileNo) -> Result<Self, HistorianError> {
-        let new_path = segment_path(folder, number).with_extension("parquet.tmp");
-        let file = File::create(&new_path).map_err(at(&new_path))?;
+    pub(crate) fn create(folder: &Folder, number: FileNo) -> Result<Self, HistorianError> {
+        let new_path = folder.segment(number).with_extension("parquet.tmp");
+        let file = folder.disk.open(&new_path, Mode::Replace).map_err(at(&new_path))?;
         let schema = parse_message_type(SCHEMA).map_err(parquet_at(&new_path))?;
         let properties = Arc::new(properties().map_err(parquet_at(&new_path))?);
         let writer =
             SerializedFileWriter::new(file, Arc::new(schema), properties).map_err(parquet_at(&new_path))?;
         let rows = Vec::with_capacity(GROUP_ROWS);
-        Ok(Self {
-            folder: folder.to_owned(),
-            number,
-            new_path,
-            writer,
-            rows,
-            keys: Vec::new(),
-            complete: false,
-        })
+        Ok(Self { folder: folder.clone(), number, new_path, writer, rows, keys: Vec::new(), complete: false })
     }
 
     /// Rows taken so far are in the file when a row group is full.
@@ -87,19 +77,18 @@ impl SegmentWriter {
     pub(crate) fn finish(mut self) -> Result<(), HistorianError> {
         self.write_group()?;
         let metadata = self.writer.finish().map_err(parquet_at(&self.new_path))?;
-        let file = File::open(&self.new_path).map_err(at(&self.new_path))?;
-        let index = build_index(&file, metadata.row_groups(), &self.keys).map_err(at(&self.new_path))?;
-        let index_path = index_path(&self.folder, self.number);
-        let mut index_file = File::create(&index_path).map_err(at(&index_path))?;
-        index_file
-            .write_all(&index.encode())
-            .and_then(|()| index_file.sync_all())
-            .map_err(at(&index_path))?;
-        file.sync_all().map_err(at(&self.new_path))?;
-        let path = segment_path(&self.folder, self.number);
-        fs::rename(&self.new_path, &path).map_err(at(&path))?;
+        let disk = &self.folder.disk;
+        let mut file = disk.open(&self.new_path, Mode::Edit).map_err(at(&self.new_path))?;
+        let index =
+            build_index(file.as_ref(), metadata.row_groups(), &self.keys).map_err(at(&self.new_path))?;
+        let index_path = self.folder.index(self.number);
+        let mut index_file = disk.open(&index_path, Mode::Replace).map_err(at(&index_path))?;
+        index_file.append(&index.encode()).and_then(|()| index_file.sync()).map_err(at(&index_path))?;
+        file.sync().map_err(at(&self.new_path))?;
+        let path = self.folder.segment(self.number);
+        disk.rename(&self.new_path, &path).map_err(at(&path))?;
         self.complete = true;
-        sync_folder(&self.folder)
+        self.folder.sync()
     }
 }
 
@@ -107,8 +96,8 @@ impl Drop for SegmentWriter {
     fn drop(&mut self) {
         // A full disk must not fill up further with what could not be completed.
         if !self.complete {
-            discard(&self.new_path);
-            discard(&index_path(&self.folder, self.number));
+            self.folder.discard(&self.new_path);
+            self.folder.discard(&self.folder.index(self.number));
         }
     }
 }
@@ -126,7 +115,10 @@ fn properties() -> Result<WriterProperties, ParquetError> {
         .build())
 }
 
-fn write_columns(writer: &mut SerializedFileWriter<File>, rows: &[Row]) -> Result<(), ParquetError> {
+fn write_columns(
+    writer: &mut SerializedFileWriter<Box<dyn DiskFile>>,
+    rows: &[Row],
+) -> Result<(), ParquetError> {
     let mut group = writer.next_row_group()?;
     let mut place = 0;
     while let Some(mut column) = group.next_column()? {
@@ -140,17 +132,25 @@ fn write_columns(writer: &mut SerializedFileWriter<File>, rows: &[Row]) -> Resul
                 let times: Vec<i64> = rows.iter().map(|row| row.time.as_micros()).collect();
                 column.write_batch(&times, None, None)?;
             }
-            (2, ColumnWriter::DoubleColumnWriter(column)) => {
+            (2, ColumnWriter::Int32ColumnWriter(column)) => {
+                let lags: Vec<i32> = rows.iter().map(|row| row.lag_ms).collect();
+                column.write_batch(&lags, None, None)?;
+            }
+            (3, ColumnWriter::DoubleColumnWriter(column)) => {
                 let values: Vec<f64> = rows.iter().map(|row| row.value).collect();
                 column.write_batch(&values, None, None)?;
             }
-            (3, ColumnWriter::Int32ColumnWriter(column)) => {
+            (4, ColumnWriter::Int32ColumnWriter(column)) => {
                 let qualities: Vec<i32> = rows.iter().map(|row| i32::from(row.quality)).collect();
                 column.write_batch(&qualities, None, None)?;
             }
-            (4, ColumnWriter::Int32ColumnWriter(column)) => {
+            (5, ColumnWriter::Int32ColumnWriter(column)) => {
                 let kinds: Vec<i32> = rows.iter().map(|row| i32::from(row.kind)).collect();
                 column.write_batch(&kinds, None, None)?;
+            }
+            (6, ColumnWriter::Int32ColumnWriter(column)) => {
+                let notes: Vec<i32> = rows.iter().map(|row| row.note.0.cast_signed()).collect();
+                column.write_batch(&notes, None, None)?;
             }
             (at, _) => return Err(ParquetError::General(format!("column {at} is not of the schema"))),
         }
@@ -161,7 +161,7 @@ fn write_columns(writer: &mut SerializedFileWriter<File>, rows: &[Row]) -> Resul
 }
 
 /// Sums of the row groups and of the footer, from the file as it was written.
-fn build_index(file: &File, written: &[RowGroupMetaData], keys: &[Keys]) -> std::io::Result<Index> {
+fn build_index(file: &dyn DiskFile, written: &[RowGroupMetaData], keys: &[Keys]) -> std::io::Result<Index> {
     let sum = |offset: u64, len: u64| {
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
         file.read_exact_at(&mut bytes, offset).map(|()| crc32c(&[&bytes]))
@@ -176,6 +176,6 @@ fn build_index(file: &File, written: &[RowGroupMetaData], keys: &[Keys]) -> std:
         groups.push(Group { offset, len, crc: sum(offset, len)?, rows, first, last, earliest, latest });
     }
     let footer = groups.last().map_or(0, |group| group.offset + group.len);
-    let len = file.metadata()?.len();
+    let len = file.len()?;
     Ok(Index { footer_crc: sum(footer, len - footer)?, groups, footer, len })
 }
