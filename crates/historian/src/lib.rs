@@ -7,6 +7,7 @@
 //! - [`Historian`]: opens and recovers a folder; takes rows, answers ranges and decimated trends. A row is visible
 //!   to queries when it is on the disk, not before.
 //! - [`Row`], [`SeriesId`]: what is kept; a series is one point by its mRID, whatever its `PointId` is today.
+//! - [`Integrator`], [`Filling`]: values between rows and integrals that know their gaps; pure.
 //! - [`Decimator`]: min, max, time-weighted mean of the step function that the rows describe; pure.
 //!
 //! Files of the folder: `series.csv` (`id,check sum,mRID`), `wal-N.log` (rows since the last segment), `seg-N.parquet`
@@ -17,6 +18,7 @@
 //!
 //! Every row either becomes durable or is counted as shed by the call that refused it; no queue is unbounded.
 
+mod between;
 mod commit;
 mod crc;
 mod decimate;
@@ -36,10 +38,11 @@ mod series;
 mod simulation;
 mod wal;
 
+pub use between::{Filling, Integral, Integrator, Method, Sample};
 pub use commit::AppendError;
 pub use decimate::{Bucket, Decimator};
 pub use error::HistorianError;
 pub use frame::Damage;
 pub use open::{Historian, Options, Recovery, Stats};
-pub use query::{Page, Trend};
+pub use query::{Page, Reading, Trend};
 pub use row::{NoteId, Row, SeriesId, Span, lag_ms, worst_quality};

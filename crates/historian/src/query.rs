@@ -1,15 +1,17 @@
 //! Ranges and trends: a merge of segments and memtables, one row group of each segment in memory at a time.
 
+use crate::between::{Filling, Integral, Integrator, Sample};
 use crate::decimate::{Bucket, Decimator};
 use crate::error::HistorianError;
 use crate::flush::Snapshot;
 use crate::open::Historian;
-use crate::row::{Row, SeriesId, Span};
+use crate::row::{NoteId, Row, SeriesId, Span};
 use crate::segment::{Segment, SegmentReader};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
+use std::time::Duration;
 use timebase::Utc;
 
 /// Rows of a range.
@@ -34,11 +36,80 @@ pub struct Trend {
     pub damaged: usize,
 }
 
+/// Which of the rows of an instant count when somebody has corrected it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Reading {
+    /// The last correction of an instant in the place of everything else of that instant.
+    #[default]
+    Corrected,
+    /// What came from the field.
+    Original,
+    /// Every row.
+    All,
+}
+
+/// Hands rows on as a reading wants them. Rows of one instant come one after the other.
+struct Sieve<F> {
+    reading: Reading,
+    /// The last correction of an instant that is not over.
+    corrected: Option<Row>,
+    /// Rows from the field of that instant.
+    waiting: Vec<Row>,
+    next: F,
+}
+
+impl<F: FnMut(Row) -> ControlFlow<()>> Sieve<F> {
+    const fn new(reading: Reading, next: F) -> Self {
+        Self { reading, corrected: None, waiting: Vec::new(), next }
+    }
+
+    fn push(&mut self, row: Row) -> ControlFlow<()> {
+        match self.reading {
+            Reading::All => return (self.next)(row),
+            Reading::Original if row.note == NoteId::FIELD => return (self.next)(row),
+            Reading::Original => return ControlFlow::Continue(()),
+            Reading::Corrected => {}
+        }
+        let instant = self.corrected.as_ref().or(self.waiting.first()).map(|row| row.time);
+        if instant.is_some_and(|instant| instant != row.time) {
+            self.instant_over()?;
+        }
+        if row.note == NoteId::FIELD {
+            self.waiting.push(row);
+        } else {
+            self.corrected = Some(row);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn instant_over(&mut self) -> ControlFlow<()> {
+        let corrected = self.corrected.take();
+        if let Some(row) = corrected {
+            self.waiting.clear();
+            return (self.next)(row);
+        }
+        for row in self.waiting.drain(..) {
+            (self.next)(row)?;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 impl Historian {
     /// The first `limit` rows of a series in a span.
     pub fn range(&self, series: SeriesId, span: Span, limit: usize) -> Result<Page, HistorianError> {
+        self.read(series, span, (Reading::All, limit))
+    }
+
+    /// The first rows of a series in a span, as many as the limit, as a reading wants them.
+    pub fn read(
+        &self,
+        series: SeriesId,
+        span: Span,
+        (reading, limit): (Reading, usize),
+    ) -> Result<Page, HistorianError> {
         let mut page = Page { complete: true, ..Page::default() };
-        page.damaged = self.visit(series, span, |row| {
+        page.damaged = self.sift(series, (span, reading), |row| {
             if page.rows.len() == limit {
                 page.complete = false;
                 return ControlFlow::Break(());
@@ -49,6 +120,77 @@ impl Historian {
         Ok(page)
     }
 
+    /// Integral of a series over a span; corrections count. With what was left out for damage.
+    pub fn integral(
+        &self,
+        series: SeriesId,
+        span: Span,
+        filling: Filling,
+    ) -> Result<(Integral, usize), HistorianError> {
+        let (before, damaged_before) = self.corrected_before(series, span.from)?;
+        let mut integrator = Integrator::new(span, filling, before);
+        let damaged = self.sift(series, (span, Reading::Corrected), |row| {
+            integrator.push(row);
+            ControlFlow::Continue(())
+        })?;
+        let after = self.first_from(series, span.to)?;
+        Ok((integrator.finish(after), damaged + damaged_before))
+    }
+
+    /// Values of a series at instants in rising order; corrections count.
+    pub fn sample(
+        &self,
+        series: SeriesId,
+        instants: &[Utc],
+        filling: Filling,
+    ) -> Result<(Vec<Sample>, usize), HistorianError> {
+        let (Some(first), Some(last)) = (instants.first(), instants.last()) else {
+            return Ok((Vec::new(), 0));
+        };
+        let (mut held, damaged_before) = self.corrected_before(series, *first)?;
+        let span = Span { from: *first, to: *last + Duration::from_micros(1) };
+        let mut samples = Vec::with_capacity(instants.len());
+        let damaged = self.sift(series, (span, Reading::Corrected), |row| {
+            while let Some(time) = instants.get(samples.len()).filter(|time| **time < row.time) {
+                samples.push(filling.at(*time, held.as_ref(), Some(&row)));
+            }
+            held = Some(row);
+            ControlFlow::Continue(())
+        })?;
+        let after = self.first_from(series, span.to)?;
+        let rest = instants.iter().skip(samples.len());
+        let rest: Vec<Sample> = rest.map(|time| filling.at(*time, held.as_ref(), after.as_ref())).collect();
+        samples.extend(rest);
+        Ok((samples, damaged + damaged_before))
+    }
+
+    fn first_from(&self, series: SeriesId, from: Utc) -> Result<Option<Row>, HistorianError> {
+        let span = Span { from, to: Span::ALL.to };
+        Ok(self.read(series, span, (Reading::Corrected, 1))?.rows.pop())
+    }
+
+    /// The last row before an instant, or what corrects it.
+    fn corrected_before(&self, series: SeriesId, time: Utc) -> Result<(Option<Row>, usize), HistorianError> {
+        let (Some(last), damaged) = self.last_before(series, time)? else { return Ok((None, 0)) };
+        let instant = Span { from: last.time, to: last.time + Duration::from_micros(1) };
+        let page = self.read(series, instant, (Reading::Corrected, usize::MAX))?;
+        Ok((page.rows.last().copied().or(Some(last)), damaged + page.damaged))
+    }
+
+    /// Like [`Self::visit`], for a reading.
+    fn sift(
+        &self,
+        series: SeriesId,
+        (span, reading): (Span, Reading),
+        f: impl FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<usize, HistorianError> {
+        let mut sieve = Sieve::new(reading, f);
+        let damaged = self.visit(series, span, |row| sieve.push(row))?;
+        // A break here ends what has ended anyway.
+        let _ended = sieve.instant_over();
+        Ok(damaged)
+    }
+
     /// The last row of a series before an instant.
     pub fn before(&self, series: SeriesId, time: Utc) -> Result<Option<Row>, HistorianError> {
         self.last_before(series, time).map(|(row, _)| row)
@@ -56,9 +198,9 @@ impl Historian {
 
     /// What a series did in `max_points` equal parts of a span.
     pub fn decimate(&self, series: SeriesId, span: Span, max_points: u32) -> Result<Trend, HistorianError> {
-        let (before, damaged_before) = self.last_before(series, span.from)?;
+        let (before, damaged_before) = self.corrected_before(series, span.from)?;
         let mut decimator = Decimator::new(span, max_points, before);
-        let damaged = self.visit(series, span, |row| {
+        let damaged = self.sift(series, (span, Reading::Corrected), |row| {
             decimator.push(row);
             ControlFlow::Continue(())
         })?;
@@ -101,11 +243,18 @@ impl Historian {
                 heap.push(Reverse((next.time, number)));
                 continue;
             }
-            cursor.at += 1;
-            if f(next).is_break() {
-                return Ok(damaged);
+            // All rows up to the next cursor's first one; of equal times the cursor with the lower number is first.
+            let border = heap.peek().map_or((Utc::from_micros(i64::MAX), usize::MAX), |Reverse(key)| *key);
+            let run = cursor.rows[cursor.at..].iter().take_while(|row| (row.time, number) <= border);
+            let mut taken = 0;
+            for row in run {
+                taken += 1;
+                if f(*row).is_break() {
+                    return Ok(damaged);
+                }
             }
-            heap.push(Reverse((time, number)));
+            cursor.at += taken;
+            heap.push(Reverse((time.max(next.time), number)));
         }
         Ok(damaged)
     }

@@ -334,3 +334,46 @@ fn retention_removes_whole_segments() {
     check(11, 1, 6_000);
     check(99, 2, 0);
 }
+
+#[test]
+fn a_correction_keeps_the_original_and_says_who_and_why() {
+    use historian::{Filling, Reading};
+    let folder = tempfile::tempdir().unwrap();
+    let historian = open(folder.path());
+    let series = SeriesId(0);
+    let row = |second: i64, value: f64, note: NoteId| Row {
+        series,
+        time: Utc::from_micros(BEGIN + second * 1_000_000),
+        lag_ms: 5,
+        value,
+        quality: 0,
+        kind: 0,
+        note,
+    };
+    let field: Vec<Row> =
+        [1.0, 50.0, 3.0].into_iter().zip(0..).map(|(v, at)| row(at, v, NoteId::FIELD)).collect();
+    historian.append(&field).unwrap();
+    historian.flush().unwrap();
+    let note = historian.note("ann: the transducer was on test").unwrap();
+    historian.append(&[row(1, 40.0, note), row(1, 2.0, note)]).unwrap();
+    historian.flush().unwrap();
+    drop(historian);
+    let historian = open(folder.path());
+    let values = |reading| -> Vec<f64> {
+        let page = historian.read(series, Span::ALL, (reading, 10)).unwrap();
+        page.rows.iter().map(|row| row.value).collect()
+    };
+    assert_eq!(values(Reading::Corrected), [1.0, 2.0, 3.0]);
+    assert_eq!(values(Reading::Original), [1.0, 50.0, 3.0]);
+    assert_eq!(values(Reading::All), [1.0, 50.0, 40.0, 2.0, 3.0]);
+    let corrected = historian.read(series, Span::ALL, (Reading::Corrected, 10)).unwrap().rows[1];
+    assert_eq!(historian.note_text(corrected.note).as_deref(), Some("ann: the transducer was on test"));
+    assert_eq!(historian.note_text(NoteId::FIELD), None);
+    let span = Span { from: field[1].time, to: row(4, 0.0, note).time };
+    let (integral, _) = historian.integral(series, span, Filling::default()).unwrap();
+    assert_eq!((integral.value_seconds, integral.rows, integral.gaps), (2.0 + 2.0 * 3.0, 2, 0));
+    let instants: Vec<Utc> = [-1, 0, 1, 9].map(|second| row(second, 0.0, note).time).to_vec();
+    let (samples, _) = historian.sample(series, &instants, Filling::default()).unwrap();
+    let found: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
+    assert!(found[0].is_nan() && found[1..] == [1.0, 2.0, 3.0], "{found:?}");
+}
