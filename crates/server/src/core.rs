@@ -70,6 +70,8 @@ pub(crate) struct Core {
     /// Consecutive cycles in which a measurement was removed as bad.
     pub(crate) bad_cycles: HashMap<PointId, u32>,
     pub(crate) store_down: bool,
+    /// The historian could not write when it was last asked.
+    pub(crate) history_down: bool,
     /// The chain was found broken at the start: nothing is appended to it, and no command leaves (S-21).
     pub(crate) audit_broken: bool,
     pub(crate) backlog: VecDeque<Record>,
@@ -254,6 +256,7 @@ impl Core {
         self.cycle += 1;
         self.centre.tick(now);
         self.check_first_contact(now);
+        self.note_history_state(now.utc);
         self.hub.publish_status(crate::status::view(self, now));
         let Some(mut estimator) = self.estimator.take() else {
             tracing::warn!(cycle = self.cycle, "Estimation takes longer than a cycle");
@@ -529,6 +532,22 @@ impl Core {
                 let text = "events and audit cannot be written: commands are stopped";
                 self.centre.raise_about(AlarmKind::System, "store", Severity::Critical, text, now);
             }
+        }
+    }
+
+    /// History that cannot be written is an alarm within a cycle; it waits in memory meanwhile.
+    fn note_history_state(&mut self, now: Utc) {
+        let fault = self.recorder.fault();
+        if fault.is_some() == self.history_down {
+            return;
+        }
+        self.history_down = fault.is_some();
+        match fault {
+            Some(why) => {
+                let text = format!("changes cannot be written to the history: {why}");
+                self.centre.raise_about(AlarmKind::System, "history", Severity::High, &text, now);
+            }
+            None => self.centre.clear_about(AlarmKind::System, "history", now),
         }
     }
 

@@ -284,6 +284,7 @@ fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>) -> Result<
         cycles_without: 0,
         bad_cycles: HashMap::new(),
         store_down: false,
+        history_down: false,
         audit_broken: matches!(opened.recovery.audit, store::AuditState::Broken(_)),
         backlog: VecDeque::new(),
         retry_at: started.mono,

@@ -45,6 +45,11 @@ impl Recorder {
         self.shed
     }
 
+    /// Why the historian cannot write at the moment.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.historian.stats().fault
+    }
+
     /// Takes changes over.
     pub(crate) fn record(&mut self, changes: &[(PointId, PointState)], now: Now) {
         for (point, state) in changes {

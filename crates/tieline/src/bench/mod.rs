@@ -2,12 +2,13 @@
 //!
 //! - `measure`: clocks, memory, the processor. `scenarios`: inputs from a seed. `kept`: room for results.
 //! - `powerflow`: one solution, and many scenarios; `unbalanced`: these conductor by conductor.
-//! - `contingencies`: every branch outage. `points`: the point database.
+//! - `contingencies`: every branch outage. `points`: the point database. `historian`: rows to the disk and back.
 //! - `feeder`: synthetic radial networks. `scaling`: cost against
 //!   size, with a plot.
 
 mod contingencies;
 mod feeder;
+mod historian;
 mod kept;
 mod measure;
 mod plot;
@@ -54,6 +55,8 @@ enum Workload {
     Points(points::PointsArgs),
     /// Cost against size: synthetic radial networks and the given meshed cases; one JSON line each.
     Scaling(scaling::ScalingArgs),
+    /// The historian: durable ingest beside a heavy reader, the read of one point, bytes per row.
+    Historian(historian::HistorianArgs),
 }
 
 /// Arguments of a workload.
@@ -138,6 +141,7 @@ pub(crate) fn command(command: &BenchCommand) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Workload::Scaling(args) => scaling::run(args),
+        Workload::Historian(args) => historian::run(args),
     }
 }
 
