@@ -1,4 +1,4 @@
-"""Segments of the historian read by Arrow C++ (pyarrow): every row, type and order.
+"""Segments of the historian read by Arrow C++ (pyarrow), DuckDB and pandas: every row, type and order.
 
 The rows are written by the example `known_rows` of the crate `historian`, which `cargo test` or
 `cargo build -p historian --examples` builds.
@@ -61,3 +61,17 @@ def test_names_of_the_series_are_plain_text(folder):
     with open(folder / "series.csv", newline="") as file:
         names = {int(number): name for number, _, name in csv.reader(file)}
     assert names == {number: f"_mrid-{number}" for number in range(997)}
+
+
+def test_duckdb_and_pandas_compute_what_numpy_does(folder):
+    duckdb, pandas = pytest.importorskip("duckdb"), pytest.importorskip("pandas")
+    (segment,) = folder.glob("seg-*.parquet")
+    number = numpy.arange(500, ROWS, 997)
+    value = numpy.where(number % 101 == 0, numpy.nan, (number - 50_000) / 8)
+    wanted = (len(number), numpy.nansum(value), numpy.nanmin(value), numpy.nanmax(value))
+    query = "select count(*), sum(v), min(v), max(v) from read_parquet(?) where point = 500 and not isnan(v)"
+    found = duckdb.execute(query, [str(segment)]).fetchone()
+    assert found == (wanted[0] - int(numpy.isnan(value).sum()), *wanted[1:])
+    frame = pandas.read_parquet(segment, filters=[("point", "=", 500)])
+    assert (len(frame), frame.v.sum(), frame.v.min(), frame.v.max()) == wanted
+    assert str(frame.t.dt.tz) == "UTC" and (frame.t + pandas.to_timedelta(frame.lag_ms, "ms") > frame.t).all()

@@ -27,8 +27,9 @@ pub use grid::{
 };
 pub use live::{LiveFrame, LivePoint};
 pub use point::{
-    BucketView, ControlOption, ControlView, HistoryView, LimitsView, NumericControl, PointModeRequest,
-    PointModeView, PointView, PointsView, QualityView, SampleView, TagRequest, TagView,
+    BucketView, ControlOption, ControlView, CorrectionRequest, HistoryView, IntegralView, LimitsView,
+    NumericControl, PointModeRequest, PointModeView, PointView, PointsView, QualityView, RowView, RowsView,
+    SampleView, SamplesView, TagRequest, TagView,
 };
 pub use session::{ErrorView, Problem, ServerView, SessionView, SignIn};
 pub use status::{AlarmCounts, Counters, EstimationView, LinkView, PointCounts, StatusView};

@@ -231,3 +231,73 @@ pub struct HistoryView {
     /// The range, oldest first.
     pub buckets: Vec<BucketView>,
 }
+
+/// One row of history.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct RowView {
+    /// Source time; receive time where the source has no sane clock.
+    pub t: String,
+    /// Receive time, to a millisecond.
+    pub received: String,
+    /// Value as a number, `null` when there is none.
+    pub value: Option<f64>,
+    /// Validity.
+    pub quality: String,
+    /// Who corrected and why; `null` for what came from the field.
+    pub correction: Option<String>,
+}
+
+/// Rows of a stretch.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct RowsView {
+    /// In order of time and, for equal times, of arrival.
+    pub rows: Vec<RowView>,
+    /// Whether these are all.
+    pub complete: bool,
+    /// Parts of files that are damaged and were left out.
+    pub damaged: usize,
+}
+
+/// Values at equal steps.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct SamplesView {
+    /// Value `null` where nothing holds.
+    pub samples: Vec<SampleView>,
+    /// Parts of files that are damaged and were left out.
+    pub damaged: usize,
+}
+
+/// An integral over time that knows its gaps.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct IntegralView {
+    /// Begin.
+    pub from: String,
+    /// End.
+    pub to: String,
+    /// The integral over the covered part, in the point's unit times hours: MWh of a point in MW.
+    pub unit_hours: f64,
+    /// The point's unit.
+    pub unit: String,
+    /// Share of the stretch in which a value held, 0 to 1.
+    pub coverage: f64,
+    /// Stretches without a value.
+    pub gaps: u64,
+    /// Rows within.
+    pub rows: u64,
+    /// Worst validity of what was integrated.
+    pub quality: String,
+    /// Parts of files that are damaged and were left out.
+    pub damaged: usize,
+}
+
+/// A correction of history.
+#[derive(Clone, PartialEq, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CorrectionRequest {
+    /// Source time of the value corrected.
+    pub t: String,
+    /// The right value; `null` says that there is none.
+    pub value: Option<f64>,
+    /// Why.
+    pub reason: String,
+}

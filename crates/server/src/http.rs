@@ -10,6 +10,7 @@ mod alarms;
 mod commands;
 mod errors;
 mod grid;
+mod history;
 mod mode;
 mod page;
 mod points;
@@ -101,6 +102,10 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(points::list))
         .routes(routes!(points::one))
         .routes(routes!(points::history))
+        .routes(routes!(history::rows))
+        .routes(routes!(history::samples))
+        .routes(routes!(history::integral))
+        .routes(routes!(history::correct))
         .routes(routes!(points::place_tag))
         .routes(routes!(points::remove_tag))
         .routes(routes!(mode::set))

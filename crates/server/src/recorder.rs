@@ -83,7 +83,7 @@ impl Recorder {
     }
 }
 
-const fn kind_number(kind: PointKind) -> u8 {
+pub(crate) const fn kind_number(kind: PointKind) -> u8 {
     match kind {
         PointKind::Analog => 0,
         PointKind::Single => 1,

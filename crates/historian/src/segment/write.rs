@@ -14,6 +14,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use timebase::Utc;
@@ -27,10 +28,17 @@ pub(crate) struct SegmentWriter {
     folder: Folder,
     number: FileNo,
     new_path: PathBuf,
-    writer: SerializedFileWriter<Box<dyn DiskFile>>,
+    target: Target,
     rows: Vec<Row>,
     keys: Vec<Keys>,
     complete: bool,
+}
+
+/// The file, and the writer that encodes into it once the first rows say how.
+enum Target {
+    Waiting(Box<dyn DiskFile>),
+    Writing(Box<SerializedFileWriter<Box<dyn DiskFile>>>),
+    Gone,
 }
 
 /// What the index says about a row group besides its bytes.
@@ -45,12 +53,16 @@ impl SegmentWriter {
     pub(crate) fn create(folder: &Folder, number: FileNo) -> Result<Self, HistorianError> {
         let new_path = folder.segment(number).with_extension("parquet.tmp");
         let file = folder.disk.open(&new_path, Mode::Replace).map_err(at(&new_path))?;
-        let schema = parse_message_type(SCHEMA).map_err(parquet_at(&new_path))?;
-        let properties = Arc::new(properties().map_err(parquet_at(&new_path))?);
-        let writer =
-            SerializedFileWriter::new(file, Arc::new(schema), properties).map_err(parquet_at(&new_path))?;
         let rows = Vec::with_capacity(GROUP_ROWS);
-        Ok(Self { folder: folder.clone(), number, new_path, writer, rows, keys: Vec::new(), complete: false })
+        Ok(Self {
+            folder: folder.clone(),
+            number,
+            new_path,
+            target: Target::Waiting(file),
+            rows,
+            keys: Vec::new(),
+            complete: false,
+        })
     }
 
     /// Rows taken so far are in the file when a row group is full.
@@ -68,7 +80,8 @@ impl SegmentWriter {
             earliest: times().min().unwrap_or_default(),
             latest: times().max().unwrap_or_default(),
         });
-        write_columns(&mut self.writer, &self.rows).map_err(parquet_at(&self.new_path))?;
+        let writer = self.target.writer(&self.rows).map_err(parquet_at(&self.new_path))?;
+        write_columns(writer, &self.rows).map_err(parquet_at(&self.new_path))?;
         self.rows.clear();
         Ok(())
     }
@@ -76,7 +89,8 @@ impl SegmentWriter {
     /// Completes the files and makes them durable under their names. They count once the manifest names them.
     pub(crate) fn finish(mut self) -> Result<(), HistorianError> {
         self.write_group()?;
-        let metadata = self.writer.finish().map_err(parquet_at(&self.new_path))?;
+        let writer = self.target.writer(&self.rows).map_err(parquet_at(&self.new_path))?;
+        let metadata = writer.finish().map_err(parquet_at(&self.new_path))?;
         let disk = &self.folder.disk;
         let mut file = disk.open(&self.new_path, Mode::Edit).map_err(at(&self.new_path))?;
         let index =
@@ -92,6 +106,28 @@ impl SegmentWriter {
     }
 }
 
+impl Target {
+    /// The writer; the first rows decide on the encodings of the file.
+    fn writer(&mut self, rows: &[Row]) -> Result<&mut SerializedFileWriter<Box<dyn DiskFile>>, ParquetError> {
+        if matches!(self, Self::Waiting(_))
+            && let Self::Waiting(file) = std::mem::replace(self, Self::Gone)
+        {
+            let (schema, properties) = (parse_message_type(SCHEMA)?, properties(rows)?);
+            let writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))?;
+            *self = Self::Writing(Box::new(writer));
+        }
+        match self {
+            Self::Writing(writer) => Ok(writer),
+            Self::Waiting(_) | Self::Gone => Err(ParquetError::General("no writer".into())),
+        }
+    }
+}
+
+/// Whether at most half of the words are different ones.
+fn repeats(words: impl Iterator<Item = u64>, count: usize) -> bool {
+    words.collect::<HashSet<u64>>().len() <= count / 2
+}
+
 impl Drop for SegmentWriter {
     fn drop(&mut self) {
         // A full disk must not fill up further with what could not be completed.
@@ -102,16 +138,23 @@ impl Drop for SegmentWriter {
     }
 }
 
-fn properties() -> Result<WriterProperties, ParquetError> {
+/// Values of few levels repeat as they are; others share their leading bytes, so that all first bytes, all second bytes
+/// and so on are put together. Stamps that several points share repeat as they are too.
+fn properties(rows: &[Row]) -> Result<WriterProperties, ParquetError> {
     let column = |name: &str| ColumnPath::from(name);
+    let levels = repeats(rows.iter().map(|row| row.value.to_bits()), rows.len());
+    let shared = repeats(rows.iter().map(|row| row.time.as_micros().cast_unsigned()), rows.len());
     Ok(WriterProperties::builder()
         .set_created_by("tieline historian".into())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_column_dictionary_enabled(column("t"), false)
-        .set_column_encoding(column("t"), Encoding::DELTA_BINARY_PACKED)
+        .set_column_encoding(
+            column("t"),
+            if shared { Encoding::PLAIN } else { Encoding::DELTA_BINARY_PACKED },
+        )
         .set_column_dictionary_enabled(column("v"), false)
-        .set_column_encoding(column("v"), Encoding::PLAIN)
+        .set_column_encoding(column("v"), if levels { Encoding::PLAIN } else { Encoding::BYTE_STREAM_SPLIT })
         .build())
 }
 

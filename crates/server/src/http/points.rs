@@ -219,7 +219,7 @@ pub(crate) fn visible(shared: &Shared, signed: &Signed, id: u32, right: Right) -
     Ok(id)
 }
 
-fn parse_time(text: &str) -> Result<Utc, ApiError> {
+pub(crate) fn parse_time(text: &str) -> Result<Utc, ApiError> {
     Utc::parse_iso_8601(text).ok_or_else(|| {
         ApiError::bad_request(format!("{text:?} is no time"), "ISO 8601 UTC, e.g. 2026-11-23T04:05:06Z")
     })
