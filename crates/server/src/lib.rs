@@ -142,14 +142,14 @@ pub async fn start(config: Config, mode: Mode, network: Network, points: PointLi
     let (handle, calls) = core::calls();
     let site = Site { config: &config, mode, network, points, clock, started };
     let core = build_core(&site, &opened, links)?;
-    let shared = share(&site, &opened, handle, &core);
+    let shared = share(&site, &opened, handle.clone(), &core);
     let period = Duration::from_secs_f64(config.cycle.period_s);
     let core_task = tokio::spawn(async move {
         core.run(calls, field, period, stop).await;
         drop(lock);
     });
     let http_task = tokio::spawn(serve(listener, shared, shutdown.subscribe()));
-    let upkeep_task = tokio::spawn(upkeep(opened.historian, clock, shutdown.subscribe()));
+    let upkeep_task = tokio::spawn(upkeep(opened.historian, handle, clock, shutdown.subscribe()));
     Ok(Running { address, token, shutdown, tasks: vec![core_task, http_task, upkeep_task] })
 }
 
@@ -362,8 +362,13 @@ fn share(site: &Site<'_>, opened: &Opened, handle: CoreHandle, core: &Core) -> h
     }
 }
 
-/// Lets the historian merge its files and drop what is too old.
-async fn upkeep(historian: Arc<Historian>, clock: Clock, mut shutdown: watch::Receiver<bool>) {
+/// Lets the historian merge its files and drop what is too old; what was dropped is an event.
+async fn upkeep(
+    historian: Arc<Historian>,
+    core: CoreHandle,
+    clock: Clock,
+    mut shutdown: watch::Receiver<bool>,
+) {
     let mut beat = tokio::time::interval(UPKEEP_PERIOD);
     loop {
         tokio::select! {
@@ -372,10 +377,20 @@ async fn upkeep(historian: Arc<Historian>, clock: Clock, mut shutdown: watch::Re
         }
         let historian = Arc::clone(&historian);
         let done = tokio::task::spawn_blocking(move || historian.maintain(clock.now().utc)).await;
-        if let Ok(Err(error)) = done {
-            tracing::error!(%error, "Upkeep of the history failed");
+        match done {
+            Ok(Ok((_, 0))) | Err(_) => {}
+            Ok(Ok((_, removed))) => {
+                let text = format!("{removed} segments of history beyond the retention were removed");
+                // The centre may be ending: then the next start has nothing more to say either.
+                drop(core.ask(move |core, now| note_removal(core, now, text)).await);
+            }
+            Ok(Err(error)) => tracing::error!(%error, "Upkeep of the history failed"),
         }
     }
+}
+
+fn note_removal(core: &mut Core, now: Now, text: String) {
+    core.centre.record(now.utc, EventKind::System, Severity::Info, "historian", text);
 }
 
 async fn serve(listener: tokio::net::TcpListener, shared: http::Shared, mut shutdown: watch::Receiver<bool>) {
