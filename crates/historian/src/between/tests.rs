@@ -1,3 +1,5 @@
+//! Integrals and values between rows, by hand.
+
 use super::*;
 use crate::{NoteId, SeriesId};
 
