@@ -100,9 +100,12 @@ def test_what_cannot_be_is_refused_and_all_that_was_done_is_audited(plant):
     assert set_mode(plant, breaker["name"], value=0.5).status == 400
     assert set_mode(plant, TOTAL, inhibited=True).status == 400
     assert plant.api.ask("PUT", "/api/v1/points/999999/mode", {"reason": "x"}).status == 404
+    assert set_mode(plant, LEVEL).status == 200
+    released = plant.api.point(LEVEL)
+    assert released["mode"] is None and released["stale"] and released["quality"]["validity"] != "good"
     texts = [event["text"] for event in plant.api.events() if event["source"] == LEVEL]
     assert "replaced by 4.25: test" in texts
     plant.centre.stop()
     tieline("audit", "verify", "--data", plant.data)
     done = [line for line in tieline("audit", "list", "--data", plant.data).stdout.splitlines() if "set point mode" in line]
-    assert len(done) == 5, done
+    assert len(done) == 6, done

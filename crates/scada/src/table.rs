@@ -200,14 +200,21 @@ impl Table {
 
     /// Marks a point stale and returns its state if that is new. The value stays: it holds, it does not guess.
     pub fn mark_stale(&mut self, id: PointId) -> Option<PointState> {
-        let cell = self.cells.get(id.at())?;
-        let before = cell.read_own();
         // What a person has entered does not age.
-        if before.stale || before.replaced {
-            return None;
-        }
+        let before = self.get(id).filter(|state| !state.stale && !state.replaced)?;
+        self.make_old(id, before)
+    }
+
+    /// Ends what a person has entered where nothing is known to come back: the value stands, and is old.
+    pub(crate) fn release(&mut self, id: PointId) -> Option<PointState> {
+        let before = self.get(id)?;
+        self.make_old(id, before)
+    }
+
+    fn make_old(&mut self, id: PointId, before: PointState) -> Option<PointState> {
+        let cell = self.cells.get(id.at())?;
         let mut state = before;
-        state.stale = true;
+        (state.stale, state.replaced) = (true, false);
         state.quality.detail |= Detail::OLD_DATA;
         if state.quality.validity == Validity::Good {
             state.quality.validity = Validity::Questionable;

@@ -149,6 +149,19 @@ fn a_release_without_news_brings_back_what_was_said_before() {
 }
 
 #[test]
+fn an_entry_that_is_released_with_nothing_beneath_is_old() {
+    let usual = PointMode::default();
+    for then in [usual, PointMode { inhibited: true, ..usual }] {
+        let mut bench = Bench::new();
+        bench.set(B, PointMode { replaced: Some(Value::Analog(9.0)), ..usual }).unwrap();
+        assert_eq!(bench.state(B).good(), Some(Value::Analog(9.0)));
+        bench.set(B, then).unwrap();
+        let state = bench.state(B);
+        assert!(!state.replaced && state.stale && state.good().is_none(), "{state:?}");
+    }
+}
+
+#[test]
 fn an_inhibited_point_holds_and_a_test_decides_nothing() {
     let mut bench = Bench::new();
     bench.say(A, Value::Analog(3.0));

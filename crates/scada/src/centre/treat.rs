@@ -145,6 +145,8 @@ impl Centre {
                 sample.quality.operator_blocked = true;
                 sample.quality.test = mode.test;
                 self.take_over(sample, false);
+            } else {
+                self.release(point);
             }
             return;
         }
@@ -155,8 +157,16 @@ impl Centre {
                     sample.quality.test = mode.test;
                     self.take_over(&sample, false);
                 }
-                None => self.mark_stale(point),
+                None => self.release(point),
             }
+        }
+    }
+
+    /// Nothing is known in place of what a person had entered.
+    fn release(&mut self, point: PointId) {
+        let Some(before) = self.table.get(point) else { return };
+        if let Some(state) = self.table.release(point) {
+            self.note_change(point, (&before, state));
         }
     }
 
