@@ -69,7 +69,7 @@ def test_estimation_converges_and_goes_on(fresh):
 def test_no_sample_is_lost_between_socket_and_store(fresh):
     def whole():
         counters = fresh.api.status()["counters"]
-        assert counters["received"] == counters["waiting"] + counters["processed"] + counters["shed"], counters
+        assert counters["received"] == counters["waiting"] + counters["coalesced"] + counters["processed"] + counters["shed"], counters
         conserved = counters["waiting"] == 0
         return counters if conserved and counters["changed"] == counters["stored"] else None
 

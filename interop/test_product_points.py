@@ -40,7 +40,7 @@ def set_mode(plant, name, reason="test", **mode):
 
 def conserved(plant):
     counters = plant.api.status()["counters"]
-    parts = sum(counters[name] for name in ("waiting", "processed", "held", "shed"))
+    parts = sum(counters[name] for name in ("waiting", "coalesced", "processed", "held", "shed"))
     return counters if counters["received"] == parts else None
 
 

@@ -11,12 +11,14 @@ import { Points } from "./pages/Points";
 import { System } from "./pages/System";
 import { Trends } from "./pages/Trends";
 import { AlarmBanner, silence, useSiren } from "./parts/AlarmBanner";
+import { ClockBanner, ClockDialog } from "./parts/ClockFacts";
 import { ControlDialog } from "./parts/ControlDialog";
 import { Faceplate } from "./parts/Faceplate";
 import { FindDialog } from "./parts/FindDialog";
 import { KeysDialog } from "./parts/KeysDialog";
 import { PriorityMark } from "./parts/marks";
 import { FIRST_PAGE, type PageName, PAGES } from "./parts/pages";
+import { ModeDialog } from "./parts/ModeDialog";
 import { TagDialog } from "./parts/TagDialog";
 import {
   catalogue,
@@ -115,6 +117,7 @@ export function Shell({ onSignOut, onSessionLost }: { onSignOut: () => void; onS
       <Navigation page={page} />
       <main id="main" tabIndex={-1}>
         <Banner />
+        <ClockBanner />
         <AlarmBanner />
         <Page page={page} onSignOut={onSignOut} />
       </main>
@@ -308,6 +311,10 @@ function Dialogs() {
       return null;
     case "control":
       return <ControlDialog key={now.point} point={now.point} onClose={close} />;
+    case "mode":
+      return <ModeDialog key={now.point} point={now.point} onClose={close} />;
+    case "clock":
+      return <ClockDialog onClose={close} />;
     case "tags":
       return <TagDialog key={now.point} point={now.point} onClose={close} />;
     case "faceplate":

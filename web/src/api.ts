@@ -39,12 +39,17 @@ export interface Status {
   counters: {
     received: number;
     waiting: number;
+    coalesced: number;
     processed: number;
+    held: number;
+    calculated: number;
+    within_deadband: number;
     changed: number;
     stored: number;
     served: number;
     shed: number;
     changes_shed: number;
+    states_shed: number;
   };
   sessions: LinkSession[];
   estimation: {
@@ -56,6 +61,7 @@ export interface Status {
     age_s: number | null;
   };
   alarms: AlarmCounts;
+  clock: ClockView;
 }
 
 export interface Quality {
@@ -90,6 +96,29 @@ export interface Limits {
   high_high: number | null;
 }
 
+export interface PointMode {
+  inhibited: boolean;
+  test: boolean;
+  replaced: boolean;
+  by: string;
+  at: string;
+  reason: string;
+}
+
+export interface PointModeRequest {
+  inhibited: boolean;
+  test: boolean;
+  value: number | null;
+  reason: string;
+}
+
+export interface ClockView {
+  state: "synchronised" | "unsynchronised" | "holdover" | "unknown";
+  since: string;
+  machine_ahead_s: number | null;
+  max_error_ms: number | null;
+}
+
 export interface Point {
   id: number;
   name: string;
@@ -109,6 +138,8 @@ export interface Point {
   receive_time: string | null;
   limits: Limits | null;
   control: Control | null;
+  formula: string | null;
+  mode: PointMode | null;
   tags: Tag[];
   alarm: Priority | null;
 }
@@ -510,6 +541,8 @@ export const api = {
   cancel: (id: number) => command(`/commands/${id}/cancel`),
   command: (id: number) => call<Command>("GET", `/commands/${id}`),
   commands: (limit: number) => call<{ commands: Command[] } | Command[]>("GET", `/commands?limit=${limit}`),
+  setMode: (point: number, mode: PointModeRequest) => call<Point>("PUT", `/points/${point}/mode`, mode),
+  followClock: (reason: string) => call<ClockView>("POST", "/clock/follow", { reason }),
   placeTag: (point: number, kind: TagKind, text: string) =>
     call<unknown>("POST", `/points/${point}/tags`, { kind, text }),
   removeTag: (point: number, tag: number | string) =>

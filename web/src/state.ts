@@ -161,6 +161,8 @@ export type Open =
   | { kind: "none" }
   | { kind: "control"; point: number }
   | { kind: "tags"; point: number }
+  | { kind: "mode"; point: number }
+  | { kind: "clock" }
   | { kind: "faceplate"; point: number }
   | { kind: "search" }
   | { kind: "keys" };

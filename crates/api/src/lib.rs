@@ -32,4 +32,6 @@ pub use point::{
     SampleView, SamplesView, TagRequest, TagView,
 };
 pub use session::{ErrorView, Problem, ServerView, SessionView, SignIn};
-pub use status::{AlarmCounts, Counters, EstimationView, LinkView, PointCounts, StatusView};
+pub use status::{
+    AlarmCounts, ClockFollowRequest, ClockView, Counters, EstimationView, LinkView, PointCounts, StatusView,
+};

@@ -243,6 +243,8 @@ pub struct RowView {
     pub value: Option<f64>,
     /// Validity.
     pub quality: String,
+    /// Whether `t` is of a clock that was synchronised: the device's, or ours where the device gave none.
+    pub clock_synchronised: bool,
     /// Who corrected and why; `null` for what came from the field.
     pub correction: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! State of the platform.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Points by quality.
@@ -24,6 +24,8 @@ pub struct Counters {
     pub received: u64,
     /// Samples in the bounded queue between sockets and point table.
     pub waiting: u64,
+    /// Measured values left out under overload because a newer one of their point was there.
+    pub coalesced: u64,
     /// Samples applied to the point table.
     pub processed: u64,
     /// Samples of points that people have set aside, kept for their release.
@@ -40,8 +42,10 @@ pub struct Counters {
     pub served: u64,
     /// Samples dropped before the point table: for no point, or for a point of another link.
     pub shed: u64,
-    /// Changes dropped because the historian could not follow, with the reason in the log.
+    /// Changes of measured values dropped because the historian could not write for too long.
     pub changes_shed: u64,
+    /// Changes of indications, steps and counters dropped for the same reason; measured values go first.
+    pub states_shed: u64,
 }
 
 /// One link to the field.
@@ -80,6 +84,28 @@ pub struct EstimationView {
     pub bad_data: usize,
     /// Seconds since the last estimate.
     pub age_s: Option<f64>,
+}
+
+/// Our time beside the machine's.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, ToSchema)]
+pub struct ClockView {
+    /// `synchronised`, `unsynchronised` (nothing keeps the machine's clock, stamps are marked), `holdover` (the machine's
+    /// clock jumped and is not followed) or `unknown` (the system does not tell).
+    pub state: String,
+    /// Since when.
+    pub since: String,
+    /// In holdover: how far the machine's clock is ahead of ours, in seconds.
+    pub machine_ahead_s: Option<f64>,
+    /// How far the machine's clock may be off at most, as whoever keeps it believes; `null` where nobody tells.
+    pub max_error_ms: Option<f64>,
+}
+
+/// Says that the machine's clock is right after a jump.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClockFollowRequest {
+    /// With what it was compared.
+    pub reason: String,
 }
 
 /// Alarms in short.
@@ -128,4 +154,6 @@ pub struct StatusView {
     pub estimation: EstimationView,
     /// Alarms.
     pub alarms: AlarmCounts,
+    /// The clock.
+    pub clock: ClockView,
 }

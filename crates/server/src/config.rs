@@ -33,6 +33,12 @@ pub struct Config {
     /// Times of the command gate.
     #[serde(default)]
     pub gate: GateTimes,
+    /// How far the machine's clock is believed.
+    #[serde(default)]
+    pub time: TimeConfig,
+    /// How much may wait.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// How alarms are managed.
     #[serde(default)]
     pub alarms: AlarmConfig,
@@ -75,6 +81,28 @@ pub struct HttpConfig {
     pub session_hours: u32,
     /// How long an unused sign-in lasts.
     pub idle_minutes: u32,
+}
+
+/// How far the machine's clock is believed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeConfig {
+    /// How long after the start jumps of the machine's clock are followed: its time source may need that long.
+    pub settle_s: f64,
+    /// The clock counts as synchronised while it may be off by this at most, as whoever keeps it believes.
+    pub max_error_ms: f64,
+    /// A clock that nothing keeps is an alarm from the start on, not only when it was kept before.
+    pub source_required: bool,
+}
+
+/// How much may wait between the links and the point table, in events of about a hundred octets.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// From this many on, measured values of one point replace each other, newest wins.
+    pub crowded_events: usize,
+    /// At this many, links wait: their sockets are read no more until there is room.
+    pub waiting_events: usize,
 }
 
 /// The cycle.
@@ -128,6 +156,51 @@ fn default_name() -> String {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), session_hours: 12, idle_minutes: 60 }
+    }
+}
+
+impl Default for TimeConfig {
+    fn default() -> Self {
+        Self { settle_s: 300.0, max_error_ms: 1_000.0, source_required: false }
+    }
+}
+
+impl TimeConfig {
+    fn check(&self) -> Result<(), String> {
+        if !(0.0..=86_400.0).contains(&self.settle_s) {
+            return Err(format!("time.settle_s: {} is not between 0 and 86400", self.settle_s));
+        }
+        if !(self.max_error_ms > 0.0 && self.max_error_ms <= 60_000.0) {
+            return Err(format!("time.max_error_ms: {} is not between 0 and 60000", self.max_error_ms));
+        }
+        Ok(())
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let transport::IntakeLimits { crowded, full, .. } = transport::IntakeLimits::default();
+        Self { crowded_events: crowded, waiting_events: full }
+    }
+}
+
+impl LimitsConfig {
+    pub(crate) fn intake(&self) -> transport::IntakeLimits {
+        transport::IntakeLimits {
+            crowded: self.crowded_events,
+            full: self.waiting_events,
+            ..transport::IntakeLimits::default()
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let (crowded, waiting) = (self.crowded_events, self.waiting_events);
+        if (1..=waiting).contains(&crowded) && waiting <= 10_000_000 {
+            return Ok(());
+        }
+        Err(format!(
+            "limits: crowded_events {crowded} must be 1 to waiting_events {waiting}, and that 10,000,000 at most"
+        ))
     }
 }
 
@@ -219,6 +292,8 @@ impl Config {
         if !(0.1..=60.0).contains(&self.cycle.period_s) {
             return Err(format!("cycle.period_s: {} is not between 0.1 and 60", self.cycle.period_s));
         }
+        self.time.check()?;
+        self.limits.check()?;
         self.alarms.check()
     }
 }

@@ -7,9 +7,11 @@
 
 use crate::estimator::{Estimator, Snapshot};
 use crate::live::{Delta, Hub};
+use crate::overload::Overload;
 use crate::persist;
 use crate::proposals::ProposalLog;
 use crate::recorder::Recorder;
+use crate::time_keeper::TimeKeeper;
 use crate::views;
 use app::{
     Application, Decision, EstimateImage, EstimateState, Hold, PointImage, Priority, ProcessImage, Verdict,
@@ -28,12 +30,12 @@ use std::time::Duration;
 use store::{Record, Store};
 use timebase::{Mono, Now, Utc};
 use tokio::sync::{mpsc, oneshot, watch};
-use transport::{Clock, LinkReport, LinkTag};
+use transport::{Clock, Intake, IntakeProbe, LinkReport, LinkTag};
 
 /// How often changes are gathered for clients and timers are looked at.
 const BEAT: Duration = Duration::from_millis(50);
-/// Reports taken from the queue before a flush.
-const MAX_BATCH: usize = 4_096;
+/// Events of links taken before calls of the API and timers have their turn.
+const MAX_BATCH: usize = 8_192;
 /// Records that wait for a store that does not write; beyond that events are counted instead of kept.
 const MAX_BACKLOG: usize = 200_000;
 /// Records in one transaction.
@@ -76,6 +78,12 @@ pub(crate) struct Core {
     pub(crate) audit_broken: bool,
     pub(crate) backlog: VecDeque<Record>,
     pub(crate) retry_at: Mono,
+    /// Keeps our time beside the machine's.
+    pub(crate) time: TimeKeeper,
+    /// The way from the links.
+    pub(crate) intake: IntakeProbe,
+    /// Whether more comes on it than can be taken.
+    pub(crate) overload: Overload,
 }
 
 /// The core's end of a link.
@@ -122,11 +130,8 @@ impl CoreHandle {
     }
 }
 
-/// Queue lengths of the core; senders wait when they are full, which slows the sockets down.
+/// Calls that wait for the core; callers wait when it is full.
 pub(crate) const CALL_QUEUE: usize = 256;
-/// Reports of links that wait for the core.
-pub(crate) const FIELD_QUEUE: usize = 65_536;
-
 /// Makes the handle and the queue behind it.
 pub(crate) fn calls() -> (CoreHandle, mpsc::Receiver<Call>) {
     let (calls, queue) = mpsc::channel(CALL_QUEUE);
@@ -138,7 +143,7 @@ impl Core {
     pub(crate) async fn run(
         mut self,
         mut calls: mpsc::Receiver<Call>,
-        mut field: mpsc::Receiver<(LinkTag, LinkReport)>,
+        mut field: Intake,
         period: Duration,
         mut shutdown: watch::Receiver<bool>,
     ) {
@@ -147,7 +152,7 @@ impl Core {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut cycle = tokio::time::interval(period);
         cycle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let mut batch = Vec::with_capacity(MAX_BATCH);
+        let mut batch = Vec::new();
         loop {
             let mut reply: Option<Reply> = None;
             tokio::select! {
@@ -158,10 +163,14 @@ impl Core {
                 }
                 Some(done) = estimates.recv() => self.estimated(done),
                 _ = cycle.tick() => self.begin_cycle(&results),
-                _ = beat.tick() => self.centre.tick(self.clock.now()),
-                // Without new reports the loop sleeps until the beat; with them it takes all that wait.
-                count = field.recv_many(&mut batch, MAX_BATCH), if batch.is_empty() => {
-                    if count == 0 { break; }
+                _ = beat.tick() => {
+                    self.time.look(&self.clock, &mut self.centre);
+                    self.centre.tick(self.clock.now());
+                }
+                // Without new reports the loop sleeps until the beat. An archive that is behind keeps them waiting where
+                // newer values replace older ones, instead of leaving changes out.
+                open = field.take(&mut batch, MAX_BATCH), if !self.recorder.is_behind() => {
+                    if !open { break; }
                     self.take_reports(&mut batch);
                     // Changes of measurements wait for the beat: only what is urgent is flushed at once.
                     if !self.centre.has_urgent() { continue; }
@@ -257,6 +266,8 @@ impl Core {
         self.centre.tick(now);
         self.check_first_contact(now);
         self.note_history_state(now.utc);
+        self.time.ask_source(&mut self.centre, now.utc);
+        self.overload.note(&mut self.centre, self.intake.counts().coalesced, now.utc);
         self.hub.publish_status(crate::status::view(self, now));
         let Some(mut estimator) = self.estimator.take() else {
             tracing::warn!(cycle = self.cycle, "Estimation takes longer than a cycle");
@@ -458,7 +469,7 @@ impl Core {
                 break;
             }
             let durable = self.persist(&changes).await;
-            self.recorder.record(&changes.history, self.clock.now());
+            self.recorder.record(&changes.history, self.clock.now(), self.time.is_trusted());
             self.release(&changes, durable);
             self.show(&changes);
         }
@@ -582,11 +593,13 @@ impl Core {
                 self.proposals.follow(command);
             }
         }
+        // A client subscribes before it asks for its snapshot, so nobody misses what nobody waits for.
+        let is_watched = self.hub.is_watched();
         let state = |id: &PointId| {
             self.centre.table().get(*id).map(|state| views::live_point(*id, &points[*id], &state))
         };
         let delta = Delta {
-            points: changes.points.iter().filter_map(state).collect(),
+            points: changes.points.iter().filter(|_| is_watched).filter_map(state).collect(),
             alarms: changes.alarms.iter().map(|(_, alarm)| views::alarm(alarm, &points)).collect(),
             commands: changes
                 .commands

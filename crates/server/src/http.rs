@@ -7,6 +7,7 @@ mod admin;
 mod alarm_acts;
 mod alarm_figures;
 mod alarms;
+mod clock;
 mod commands;
 mod errors;
 mod grid;
@@ -127,6 +128,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(commands::execute))
         .routes(routes!(commands::cancel))
         .routes(routes!(commands::proposals))
+        .routes(routes!(clock::follow))
         .routes(routes!(grid::network))
         .routes(routes!(grid::estimate))
 }

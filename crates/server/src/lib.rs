@@ -20,10 +20,12 @@ mod identity;
 mod live;
 pub mod load;
 mod modes;
+mod overload;
 mod persist;
 mod proposals;
 mod recorder;
 mod status;
+mod time_keeper;
 mod views;
 
 pub use http::openapi_json;
@@ -31,7 +33,7 @@ pub use identity::{create_token, fresh_token, put_user};
 pub use status::VERSION;
 
 use crate::config::{Config, LinkConfig};
-use crate::core::{Core, CoreHandle, FIELD_QUEUE, LinkPort};
+use crate::core::{Core, CoreHandle, LinkPort};
 use anyhow::{Context as _, Result};
 use gateway::Gateway;
 use historian::Historian;
@@ -40,7 +42,7 @@ use scada::alarm::AlarmKind;
 use scada::centre::{Centre, Restored};
 use scada::event::{EventKind, Severity};
 use security::{Areas, Principal, PrincipalKind, Role};
-use signal::PointList;
+use signal::{PointList, Request};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -51,7 +53,8 @@ use timebase::{Now, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use transport::{
-    Clock, Endpoint, LinkCounters, LinkReport, LinkTag, SessionLink, TlsClient, TlsFiles, spawn_session,
+    Clock, Endpoint, IntakeProbe, IntakeSender, LinkCounters, LinkTag, SessionLink, TlsClient, TlsFiles,
+    intake, spawn_session,
 };
 
 /// Requests that wait for a link.
@@ -91,11 +94,35 @@ pub struct Running {
     pub address: SocketAddr,
     /// One-time token of the first user.
     pub token: String,
+    /// History as the centre writes it; to read from.
+    pub historian: Arc<Historian>,
+    core: CoreHandle,
     shutdown: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// The field's end of a centre whose links the caller drives instead of sockets.
+pub struct Feed {
+    /// Where reports go; tags are the positions of the links in the configuration.
+    pub reports: IntakeSender,
+    /// One per link of the configuration, in its order.
+    pub links: Vec<FedLink>,
+}
+
+/// One link that the caller drives.
+pub struct FedLink {
+    /// What the gate has let through for it.
+    pub requests: mpsc::Receiver<Request>,
+    /// Samples are counted in here before they are reported.
+    pub counters: Arc<LinkCounters>,
+}
+
 impl Running {
+    /// The state of the platform at this moment; `None` while it is stopping.
+    pub async fn status(&self) -> Option<api::StatusView> {
+        self.core.ask(|core, now| status::view(core, now)).await.ok()
+    }
+
     /// Stops: links close, the core flushes a last time, files are closed.
     pub async fn stop(self) {
         self.shutdown.send_replace(true);
@@ -125,6 +152,44 @@ pub fn lock_directory(directory: &Path) -> Result<std::fs::File> {
 
 /// Starts a centre on the network and points given.
 pub async fn start(config: Config, mode: Mode, network: Network, points: PointList) -> Result<Running> {
+    let links = config.link.clone();
+    start_driven(config, mode, (network, points), |points, clock, reports| {
+        spawn_links(&links, points, clock, reports)
+    })
+    .await
+}
+
+/// Starts a centre whose links the caller drives: measurements of the platform itself, and fields without sockets.
+pub async fn start_fed(
+    config: Config,
+    mode: Mode,
+    network: Network,
+    points: PointList,
+) -> Result<(Running, Feed)> {
+    let count = config.link.len();
+    let mut feed = None;
+    let running = start_driven(config, mode, (network, points), |_, _, reports| {
+        let (ports, links) = (0..count).map(|_| fed_link()).unzip();
+        feed = Some(Feed { reports, links });
+        Ok(ports)
+    })
+    .await?;
+    let feed = feed.context("the links were not asked for")?;
+    Ok((running, feed))
+}
+
+fn fed_link() -> (LinkPort, FedLink) {
+    let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
+    let counters = Arc::new(LinkCounters::default());
+    (LinkPort { requests: sender, counters: Arc::clone(&counters) }, FedLink { requests, counters })
+}
+
+async fn start_driven(
+    config: Config,
+    mode: Mode,
+    (network, points): (Network, PointList),
+    drive: impl FnOnce(&Arc<PointList>, Clock, IntakeSender) -> Result<Vec<LinkPort>>,
+) -> Result<Running> {
     let clock = Clock::new();
     let started = clock.now();
     let directory = config.data.directory.clone();
@@ -137,11 +202,11 @@ pub async fn start(config: Config, mode: Mode, network: Network, points: PointLi
         .with_context(|| format!("listen on {}", config.http.listen))?;
     let address = listener.local_addr()?;
     let (shutdown, stop) = watch::channel(false);
-    let (field_sender, field) = mpsc::channel(FIELD_QUEUE);
-    let links = spawn_links(&config.link, &points, clock, field_sender)?;
+    let (reports, field) = intake(config.limits.intake());
+    let links = drive(&points, clock, reports)?;
     let (handle, calls) = core::calls();
     let site = Site { config: &config, mode, network, points, clock, started };
-    let core = build_core(&site, &opened, links)?;
+    let core = build_core(&site, &opened, links, field.probe())?;
     let shared = share(&site, &opened, handle.clone(), &core);
     let period = Duration::from_secs_f64(config.cycle.period_s);
     let core_task = tokio::spawn(async move {
@@ -149,8 +214,10 @@ pub async fn start(config: Config, mode: Mode, network: Network, points: PointLi
         drop(lock);
     });
     let http_task = tokio::spawn(serve(listener, shared, shutdown.subscribe()));
-    let upkeep_task = tokio::spawn(upkeep(opened.historian, handle, clock, shutdown.subscribe()));
-    Ok(Running { address, token, shutdown, tasks: vec![core_task, http_task, upkeep_task] })
+    let historian = Arc::clone(&opened.historian);
+    let upkeep_task = tokio::spawn(upkeep(opened.historian, handle.clone(), clock, shutdown.subscribe()));
+    let tasks = vec![core_task, http_task, upkeep_task];
+    Ok(Running { address, token, historian, core: handle, shutdown, tasks })
 }
 
 /// What the centre is and when it began.
@@ -202,7 +269,7 @@ fn spawn_links(
     links: &[LinkConfig],
     points: &Arc<PointList>,
     clock: Clock,
-    reports: mpsc::Sender<(LinkTag, LinkReport)>,
+    reports: IntakeSender,
 ) -> Result<Vec<LinkPort>> {
     let mut ports = Vec::with_capacity(links.len());
     for (tag, link) in (0_u32..).zip(links) {
@@ -251,7 +318,7 @@ fn endpoints(link: &LinkConfig) -> Result<Vec<Endpoint>> {
     link.protocol.endpoints().iter().map(endpoint).collect()
 }
 
-fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>) -> Result<Core> {
+fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>, intake: IntakeProbe) -> Result<Core> {
     let Site { config, mode, network, points, clock, started } = site;
     let restored: Restored = persist::restore(&opened.store, points)?;
     let link_list = config
@@ -288,6 +355,9 @@ fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>) -> Result<
         audit_broken: matches!(opened.recovery.audit, store::AuditState::Broken(_)),
         backlog: VecDeque::new(),
         retry_at: started.mono,
+        time: time_keeper::TimeKeeper::new(config.time.clone(), *started),
+        intake,
+        overload: overload::Overload::default(),
     };
     core.centre.alarms_mut().configure(alarms, *started);
     core.centre.show_modes(*started);

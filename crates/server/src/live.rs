@@ -49,6 +49,11 @@ impl Hub {
         Self { ring: broadcast::Sender::new(RING), served: Arc::default() }
     }
 
+    /// Whether anybody waits for deltas.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.ring.receiver_count() > 0
+    }
+
     /// Point values handed to clients so far.
     pub(crate) fn served(&self) -> u64 {
         self.served.load(Ordering::Relaxed)

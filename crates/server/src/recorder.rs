@@ -7,10 +7,14 @@ use historian::{AppendError, Bucket, Historian, NoteId, Row, SeriesId, Span, lag
 use scada::table::PointState;
 use signal::{PointId, PointKind, PointList, Quality, Value};
 use std::sync::Arc;
-use timebase::{Now, Utc};
+use timebase::{ClockQuality, Now, Utc};
 
-/// Rows that wait while the historian's queue is full; beyond that the oldest are shed and counted.
+/// Rows of measured values that wait for a historian that cannot write; beyond that the oldest are shed and counted.
 const MAX_WAITING: usize = 1_000_000;
+/// Rows of indications and counters that wait then. At a hundred a second, a disk may be away for three hours.
+const MAX_STATES_WAITING: usize = 1_000_000;
+/// Rows that wait while the historian writes, but slower than changes come: the field waits, nothing is shed.
+const BEHIND: usize = 100_000;
 
 /// The core's end of the historian. INVARIANT: `recorded = accepted by the historian + waiting + shed`.
 pub(crate) struct Recorder {
@@ -18,7 +22,16 @@ pub(crate) struct Recorder {
     series: Vec<(SeriesId, u8)>,
     waiting: Vec<Row>,
     recorded: u64,
-    shed: u64,
+    shed: Shed,
+}
+
+/// Changes that were dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Shed {
+    /// Of measured values.
+    pub(crate) analogs: u64,
+    /// Of everything else.
+    pub(crate) states: u64,
 }
 
 impl Recorder {
@@ -27,7 +40,7 @@ impl Recorder {
         let mrids: Vec<&str> = points.iter().map(|(_, def)| def.mrid.as_str()).collect();
         let kinds = points.iter().map(|(_, def)| kind_number(def.kind));
         let series = historian.register(&mrids)?.into_iter().zip(kinds).collect();
-        Ok(Self { historian, series, waiting: Vec::new(), recorded: 0, shed: 0 })
+        Ok(Self { historian, series, waiting: Vec::new(), recorded: 0, shed: Shed::default() })
     }
 
     /// Changes taken over so far.
@@ -40,9 +53,15 @@ impl Recorder {
         self.historian.stored()
     }
 
-    /// Changes dropped because the historian could not follow.
-    pub(crate) const fn shed(&self) -> u64 {
+    /// Changes dropped because the historian could not write for too long.
+    pub(crate) const fn shed(&self) -> Shed {
         self.shed
+    }
+
+    /// Whether the historian writes, but cannot follow. One that cannot write at all keeps nobody waiting: the view
+    /// of the present stays.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.waiting.len() >= BEHIND && self.fault().is_none()
     }
 
     /// Why the historian cannot write at the moment.
@@ -50,15 +69,21 @@ impl Recorder {
         self.historian.stats().fault
     }
 
-    /// Takes changes over.
-    pub(crate) fn record(&mut self, changes: &[(PointId, PointState)], now: Now) {
+    /// Takes changes over; stamps of ours are marked unless our clock is trusted.
+    pub(crate) fn record(&mut self, changes: &[(PointId, PointState)], now: Now, clock_trusted: bool) {
         for (point, state) in changes {
             let Some((series, kind)) = self.series.get(point.at()).copied() else { continue };
             // A point that turned stale did so now, whatever the stamp of its last value.
             let time = if state.stale { now.utc } else { state.time().unwrap_or(now.utc) };
             let value = state.value.and_then(Value::as_number).unwrap_or(f64::NAN);
             let received = if state.stale { now } else { state.received.unwrap_or(now) };
-            let (lag_ms, quality) = (lag_ms(time, received.utc), state.quality.to_bits());
+            let lag_ms = lag_ms(time, received.utc);
+            let is_synchronised = match state.source_time.filter(|_| !state.stale) {
+                Some(stamp) => stamp.quality == ClockQuality::Synchronised,
+                None => clock_trusted,
+            };
+            let mark = if is_synchronised { 0 } else { Quality::CLOCK_NOT_SYNCHRONISED };
+            let quality = state.quality.to_bits() | mark;
             self.recorded += 1;
             self.waiting.push(Row { series, time, lag_ms, value, quality, kind, note: NoteId::FIELD });
         }
@@ -71,14 +96,38 @@ impl Recorder {
         }
         match self.historian.append(&self.waiting) {
             Ok(()) => self.waiting.clear(),
-            Err(error @ (AppendError::Full { .. } | AppendError::Closed { .. })) => {
-                let excess = self.waiting.len().saturating_sub(MAX_WAITING);
-                if excess > 0 {
-                    self.waiting.drain(..excess);
-                    self.shed += u64::try_from(excess).unwrap_or(u64::MAX);
-                    tracing::error!(%error, excess, "Changes shed: the historian cannot follow");
-                }
+            Err(error @ (AppendError::Full { .. } | AppendError::Closed { .. })) => self.thin_out(&error),
+        }
+    }
+
+    /// Sheds the oldest of what waits for too long: measured values before everything else, and a share at once, so
+    /// that the walk through all of them is rare.
+    fn thin_out(&mut self, error: &AppendError) {
+        let analog = |row: &Row| row.kind == kind_number(PointKind::Analog);
+        if self.waiting.len() <= MAX_WAITING {
+            return;
+        }
+        let analogs = self.waiting.iter().filter(|row| analog(row)).count();
+        let states = self.waiting.len() - analogs;
+        let mut drop_analogs = if analogs > MAX_WAITING { analogs - MAX_WAITING / 8 * 7 } else { 0 };
+        let mut drop_states =
+            if states > MAX_STATES_WAITING { states - MAX_STATES_WAITING / 8 * 7 } else { 0 };
+        let (before, dropped) = (self.shed, drop_analogs + drop_states);
+        self.waiting.retain(|row| {
+            let (left, count) = if analog(row) {
+                (&mut drop_analogs, &mut self.shed.analogs)
+            } else {
+                (&mut drop_states, &mut self.shed.states)
+            };
+            if *left == 0 {
+                return true;
             }
+            *left -= 1;
+            *count += 1;
+            false
+        });
+        if before != self.shed {
+            tracing::error!(%error, dropped, "Changes shed: the historian cannot write");
         }
     }
 }
@@ -162,5 +211,44 @@ fn bucket(bucket: &Bucket) -> BucketView {
         last: number(bucket.last),
         count: bucket.count,
         quality: validity(bucket.quality),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn row(number: usize, kind: PointKind) -> Row {
+        Row {
+            series: SeriesId(0),
+            time: Utc::from_micros(number as i64),
+            lag_ms: 0,
+            value: 0.0,
+            quality: 0,
+            kind: kind_number(kind),
+            note: NoteId::FIELD,
+        }
+    }
+
+    #[test]
+    fn measured_values_go_before_indications_and_each_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (historian, _) = Historian::open(folder.path(), historian::Options::default()).unwrap();
+        let points = PointList::new(Vec::new()).unwrap();
+        let mut recorder = Recorder::new(Arc::new(historian), &points).unwrap();
+        // Every tenth is an indication: fewer than may wait, while the measured values are more.
+        let total = MAX_WAITING + MAX_WAITING / 4;
+        let kind = |number| if number % 10 == 0 { PointKind::Single } else { PointKind::Analog };
+        recorder.waiting = (0..total).map(|number| row(number, kind(number))).collect();
+        recorder.thin_out(&AppendError::Full { shed: 0 });
+        let analogs = recorder.waiting.iter().filter(|row| row.kind == 0).count();
+        assert_eq!(recorder.waiting.len() - analogs, total / 10, "no indication is dropped");
+        assert_eq!(analogs, MAX_WAITING / 8 * 7);
+        let shed = recorder.shed();
+        assert_eq!((shed.states, shed.analogs), (0, (total / 10 * 9 - analogs) as u64));
+        assert!(recorder.waiting.windows(2).all(|pair| pair[0].time < pair[1].time), "the order stays");
+        let last = recorder.waiting.last().map(|row| row.time);
+        assert_eq!(last, Some(Utc::from_micros(total as i64 - 1)), "the newest stay");
     }
 }

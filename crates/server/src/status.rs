@@ -14,7 +14,7 @@ pub(crate) fn view(core: &Core, now: Now) -> StatusView {
     let points = core.centre.table().count();
     let counters = core.centre.counters();
     // The sockets count on while this reads: first what was taken, so that nothing was taken before it was received.
-    let taken = core.gateway.taken();
+    let (taken, coalesced) = (core.gateway.taken(), core.intake.counts().coalesced);
     let received: u64 = core.links.iter().map(|link| link.counters.totals().samples).sum();
     StatusView {
         name: core.name.clone(),
@@ -31,7 +31,8 @@ pub(crate) fn view(core: &Core, now: Now) -> StatusView {
         },
         counters: Counters {
             received,
-            waiting: received.saturating_sub(taken),
+            waiting: received.saturating_sub(taken + coalesced),
+            coalesced,
             processed: counters.processed,
             held: counters.held,
             calculated: counters.calculated,
@@ -40,7 +41,8 @@ pub(crate) fn view(core: &Core, now: Now) -> StatusView {
             stored: core.recorder.stored(),
             served: core.hub.served(),
             shed: counters.unknown + core.gateway.foreign(),
-            changes_shed: core.recorder.shed(),
+            changes_shed: core.recorder.shed().analogs,
+            states_shed: core.recorder.shed().states,
         },
         sessions: sessions(core),
         estimation: EstimationView {
@@ -52,6 +54,7 @@ pub(crate) fn view(core: &Core, now: Now) -> StatusView {
             age_s: core.estimate.at.map(|at| now.mono.since(at.mono).as_secs_f64()),
         },
         alarms: alarm_counts(core.centre.alarms()),
+        clock: core.time.view(),
     }
 }
 

@@ -146,6 +146,7 @@ impl Quality {
     }
 
     /// The quality packed for storage: validity in bits 0-1, substituted 2, test 3, blocked 4, detail in 8-15.
+    /// Bit 5 is [`Quality::CLOCK_NOT_SYNCHRONISED`], which is about the stamp and never set here.
     pub fn to_bits(self) -> u16 {
         let validity = match self.validity {
             Validity::Good => 0,
@@ -157,6 +158,15 @@ impl Quality {
             | u16::from(self.test) << 3
             | u16::from(self.operator_blocked) << 4
             | u16::from(self.detail.bits()) << 8
+    }
+
+    /// Beside the packed quality of a stored value: its stamp is of a clock that nothing kept synchronised
+    /// (`ClockNotSynchronized` of IEC 61850-7-2 `TimeQuality`).
+    pub const CLOCK_NOT_SYNCHRONISED: u16 = 1 << 5;
+
+    /// Whether the stamp of a stored value is of a synchronised clock.
+    pub const fn is_clock_synchronised(bits: u16) -> bool {
+        bits & Self::CLOCK_NOT_SYNCHRONISED == 0
     }
 
     /// The quality packed as [`Quality::to_bits`] does; an unknown validity reads as invalid.

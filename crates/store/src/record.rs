@@ -39,6 +39,8 @@ pub enum Record {
     PutSession(SessionRecord),
     /// Says that a session was used.
     TouchSession(TokenHash, Utc),
+    /// Moves the stamps of all sessions by microseconds: the clock was set, they last as long as they would have.
+    MoveSessions(i64),
     /// Ends a session.
     DropSession(TokenHash),
     /// Forgets the events before this one; the log stays gap-free from there on.

@@ -79,6 +79,7 @@ impl Applied {
             | Record::DropToken(_)
             | Record::PutSession(_)
             | Record::TouchSession(..)
+            | Record::MoveSessions(_)
             | Record::DropSession(_) => write_identity(to, record),
         }
     }
@@ -133,6 +134,10 @@ fn write_identity(to: &Connection, record: Record) -> Result<(), StoreError> {
         Record::TouchSession(hash, at) => {
             let sql = "UPDATE sessions SET last_used = max(last_used, ?2) WHERE hash = ?1";
             execute(to, sql, params![hash.as_bytes(), at.as_micros()])
+        }
+        Record::MoveSessions(micros) => {
+            let sql = "UPDATE sessions SET created = created + ?1, expires = expires + ?1, last_used = last_used + ?1";
+            execute(to, sql, params![micros])
         }
         Record::DropSession(hash) => {
             execute(to, "DELETE FROM sessions WHERE hash = ?1", params![hash.as_bytes()])

@@ -136,6 +136,11 @@ fn everything_written_is_there_after_reopening() {
     let kept = store.session(&session.hash).unwrap().unwrap();
     assert_eq!(kept.last_used, at(30_000_000));
     assert!(kept.is_alive(at(89_000_000)) && !kept.is_alive(at(90_000_000)));
+    // The clock is set forward by an hour: the sign-in lives as long as it would have.
+    store.append(vec![Record::MoveSessions(3_600_000_000)]).unwrap();
+    let moved = store.session(&session.hash).unwrap().unwrap();
+    assert!(moved.is_alive(at(3_689_000_000)) && !moved.is_alive(at(3_690_000_000)));
+    assert_eq!(moved.expires, at(4_600_000_000));
     assert_eq!(store.events_latest(9).unwrap().len(), 2);
     assert_eq!(store.audit_after(0, 9).unwrap()[0].entry, entry(1));
     assert!(

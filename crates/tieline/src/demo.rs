@@ -74,6 +74,8 @@ async fn run(
         cycle: Default::default(),
         estimation: Default::default(),
         gate: Default::default(),
+        time: Default::default(),
+        limits: Default::default(),
         alarms: Default::default(),
         link: links(&field.stations),
         application: applications(&network, &points),
@@ -94,7 +96,8 @@ async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn network(file: Option<&Path>) -> Result<Network> {
+/// The network of a file, or the built-in one.
+pub(crate) fn network(file: Option<&Path>) -> Result<Network> {
     if let Some(file) = file {
         return Ok(load::network(file)?.network);
     }

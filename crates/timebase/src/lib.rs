@@ -3,11 +3,14 @@
 //! - [`Mono`] orders and measures: timers, deadlines, ages. It never jumps.
 //! - [`Utc`] names an instant in civil history, in microseconds since 1970-01-01T00:00:00Z.
 //! - [`Now`] carries both; everything below layer 4 is handed one.
+//! - [`Discipline`] keeps a clock beside the machine's civil one without jumps.
 //! - [`UtcStamp`] adds what is known about the clock that made the stamp (IEC 61850-7-2 `TimeQuality`).
 
 mod civil;
+mod discipline;
 
 pub use civil::{Civil, CivilError, Zone};
+pub use discipline::{Discipline, Finding, Reading};
 
 use std::fmt;
 use std::ops::{Add, Sub};

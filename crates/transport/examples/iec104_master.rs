@@ -14,7 +14,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 use transport::{
-    Clock, Endpoint, LinkCounters, LinkReport, LinkTag, SessionLink, TlsClient, TlsFiles, spawn_session,
+    Clock, Endpoint, IntakeLimits, LinkCounters, LinkReport, LinkTag, SessionLink, TlsClient, TlsFiles,
+    intake, spawn_session,
 };
 
 type Failure = Box<dyn std::error::Error>;
@@ -53,13 +54,13 @@ async fn main() -> Result<(), Failure> {
         counters: Arc::new(LinkCounters::default()),
     };
     let (requests, queue) = mpsc::channel(16);
-    let (reports, mut events) = mpsc::channel(16);
+    let (reports, mut events) = intake(IntakeLimits::default());
     let _task = spawn_session(link, Clock::new(), queue, reports);
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut number = 0;
     loop {
         tokio::select! {
-            report = events.recv() => match report {
+            report = events.next() => match report {
                 Some((_, LinkReport::Events { events, .. })) => {
                     for event in events {
                         println!("{event:?}");

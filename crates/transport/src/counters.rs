@@ -35,6 +35,11 @@ pub struct LinkTotals {
 }
 
 impl LinkCounters {
+    /// Counts samples that came out of a session.
+    pub fn add_samples(&self, count: usize) {
+        add(&self.samples, count);
+    }
+
     /// The present totals.
     pub fn totals(&self) -> LinkTotals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

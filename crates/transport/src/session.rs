@@ -3,6 +3,7 @@
 use crate::channel::{BackOff, ChannelEvent, EVENTS_MAX, Stream, Writes, serve};
 use crate::clock::Clock;
 use crate::counters::{LinkCounters, LogLimit, add};
+use crate::intake::IntakeSender;
 use crate::tls::TlsClient;
 use futures_util::FutureExt;
 use signal::{Channel, LinkState, PointSession, Refusal, Request, SessionEvent};
@@ -68,12 +69,12 @@ pub enum LinkReport {
     Panicked(String),
 }
 
-/// Drives a link until `requests` is closed. Reports of several links may share one channel.
+/// Drives a link until `requests` is closed. Several links share one intake.
 pub fn spawn_session(
     link: SessionLink,
     clock: Clock,
     mut requests: mpsc::Receiver<Request>,
-    reports: mpsc::Sender<(LinkTag, LinkReport)>,
+    reports: IntakeSender,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut back_off = BackOff::new();
@@ -90,7 +91,7 @@ pub fn spawn_session(
                         events: vec![SessionEvent::Link(LinkState::Down)],
                     };
                     for report in [LinkReport::Panicked(message), down] {
-                        if reports.send((link.tag, report)).await.is_err() {
+                        if reports.send(link.tag, report).await.is_err() {
                             return;
                         }
                     }
@@ -111,13 +112,13 @@ struct Driver<'a> {
     link: &'a SessionLink,
     session: Box<dyn PointSession>,
     clock: Clock,
-    reports: mpsc::Sender<(LinkTag, LinkReport)>,
+    reports: IntakeSender,
     writes: BTreeMap<Channel, Writes>,
     log: LogLimit,
 }
 
 impl<'a> Driver<'a> {
-    fn new(link: &'a SessionLink, clock: Clock, reports: mpsc::Sender<(LinkTag, LinkReport)>) -> Self {
+    fn new(link: &'a SessionLink, clock: Clock, reports: IntakeSender) -> Self {
         let session = (link.make)();
         Self { link, session, clock, reports, writes: BTreeMap::new(), log: LogLimit::default() }
     }
@@ -182,7 +183,7 @@ impl<'a> Driver<'a> {
             Ok(()) => true,
             Err(refusal) => {
                 let report = LinkReport::Refused { request, refusal };
-                self.reports.send((self.link.tag, report)).await.is_ok()
+                self.reports.send(self.link.tag, report).await.is_ok()
             }
         }
     }
@@ -201,7 +202,7 @@ impl<'a> Driver<'a> {
         let samples = events.iter().filter(|event| matches!(event, SessionEvent::Sample(_))).count();
         add(&self.link.counters.samples, samples);
         let report = LinkReport::Events { at: self.clock.now(), events };
-        self.reports.send((self.link.tag, report)).await.is_ok()
+        self.reports.send(self.link.tag, report).await.is_ok()
     }
 
     /// Hands octets to the connections. False when one that takes nothing was cut off: the session may then have

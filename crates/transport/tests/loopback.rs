@@ -17,8 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use transport::{
-    Clock, Endpoint, LinkCounters, LinkReport, LinkTag, SessionLink, StationInput, StationLink,
-    StationReport, TlsClient, TlsFiles, TlsServer, spawn_session, spawn_station,
+    Clock, Endpoint, Intake, IntakeLimits, LinkCounters, LinkReport, LinkTag, SessionLink, StationInput,
+    StationLink, StationReport, TlsClient, TlsFiles, TlsServer, intake, spawn_session, spawn_station,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -64,7 +64,7 @@ fn sample(now: Now, point: u32, value: f64) -> StationInput {
 
 struct Centre {
     requests: mpsc::Sender<Request>,
-    reports: mpsc::Receiver<(LinkTag, LinkReport)>,
+    reports: Intake,
     counters: Arc<LinkCounters>,
     seen: Vec<SessionEvent>,
 }
@@ -93,7 +93,7 @@ impl Centre {
         };
         let (requests, queue) = mpsc::channel(4);
         // As small as possible: the link must live with a slow reader.
-        let (sender, reports) = mpsc::channel(1);
+        let (sender, reports) = intake(IntakeLimits { crowded: usize::MAX, full: 1, floor: 1 });
         spawn_session(link, Clock::new(), queue, sender);
         Self { requests, reports, counters, seen: Vec::new() }
     }
@@ -102,7 +102,7 @@ impl Centre {
     async fn until(&mut self, found: impl Fn(&SessionEvent) -> bool) {
         tokio::time::timeout(LIMIT, async {
             loop {
-                let (tag, report) = self.reports.recv().await.unwrap();
+                let (tag, report) = self.reports.next().await.unwrap();
                 assert_eq!(tag, LinkTag(7));
                 if let LinkReport::Events { events, .. } = report {
                     let done = events.iter().any(&found);
@@ -196,7 +196,7 @@ async fn values_and_commands_pass_and_the_link_comes_back() {
     centre.until(|event| *event == SessionEvent::Link(LinkState::Down)).await;
     let refused = Request::Execute(command);
     centre.requests.send(refused).await.unwrap();
-    let (_, report) = centre.reports.recv().await.unwrap();
+    let (_, report) = centre.reports.next().await.unwrap();
     assert_eq!(report, LinkReport::Refused { request: refused, refusal: Refusal::NotConnected });
     let _field = Field::start(address, None).await;
     centre.until_up().await;
@@ -222,7 +222,7 @@ async fn samples_are_counted_at_the_session_before_anybody_takes_them() {
     // The rest of the answer to the interrogation is counted and waits, or is yet to come.
     assert!(centre.counters.totals().samples >= taken(&centre));
     while let Ok(Some((_, report))) =
-        tokio::time::timeout(Duration::from_millis(500), centre.reports.recv()).await
+        tokio::time::timeout(Duration::from_millis(500), centre.reports.next()).await
     {
         if let LinkReport::Events { events, .. } = report {
             centre.seen.extend(events);
@@ -239,11 +239,11 @@ async fn a_silent_station_says_nothing_and_speaks_again_on_a_new_connection() {
     centre.until_up().await;
     field.inputs.send(StationInput::Silent(true)).await.unwrap();
     // What was said before is still on its way.
-    while tokio::time::timeout(Duration::from_millis(300), centre.reports.recv()).await.is_ok() {}
+    while tokio::time::timeout(Duration::from_millis(300), centre.reports.next()).await.is_ok() {}
     let clock = Clock::new();
     field.inputs.send(sample(clock.now(), 1, -1.0)).await.unwrap();
     centre.requests.send(Request::Interrogate).await.unwrap();
-    let quiet = tokio::time::timeout(Duration::from_millis(300), centre.reports.recv()).await;
+    let quiet = tokio::time::timeout(Duration::from_millis(300), centre.reports.next()).await;
     assert!(quiet.is_err());
     field.inputs.send(StationInput::Silent(false)).await.unwrap();
     centre.until(|event| *event == SessionEvent::Link(LinkState::Down)).await;
@@ -309,9 +309,9 @@ async fn a_panic_ends_its_session_only_and_the_link_begins_anew() {
     for round in 1..=2 {
         let (mut peer, _) = tokio::time::timeout(LIMIT, listener.accept()).await.unwrap().unwrap();
         peer.write_all(&[1, 2, 3]).await.unwrap();
-        let (_, report) = tokio::time::timeout(LIMIT, centre.reports.recv()).await.unwrap().unwrap();
+        let (_, report) = tokio::time::timeout(LIMIT, centre.reports.next()).await.unwrap().unwrap();
         assert_eq!(report, LinkReport::Panicked("3 octets".into()));
-        let (_, down) = centre.reports.recv().await.unwrap();
+        let (_, down) = centre.reports.next().await.unwrap();
         let is_down = matches!(&down, LinkReport::Events { events, .. }
             if *events == [SessionEvent::Link(LinkState::Down)]);
         assert!(is_down, "{down:?}");
@@ -354,7 +354,7 @@ async fn tls_is_mutual() {
     for centre in [&mut stranger, &mut misled] {
         let heard = tokio::time::timeout(Duration::from_secs(1), async {
             loop {
-                let Some((_, LinkReport::Events { events, .. })) = centre.reports.recv().await else {
+                let Some((_, LinkReport::Events { events, .. })) = centre.reports.next().await else {
                     return;
                 };
                 assert!(!events.iter().any(|event| matches!(event, SessionEvent::Sample(_))));

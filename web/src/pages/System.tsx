@@ -2,9 +2,26 @@ import type { ReactNode } from "react";
 import type { LinkSession } from "../api";
 import { age, bytes, count, fixed, stamp } from "../format";
 import { usable } from "../network/scene";
+import { ClockFacts } from "../parts/ClockFacts";
 import { Chip, type Tone } from "../parts/marks";
 import { session, store, useCell, useTopic, useZone } from "../state";
 import { S } from "../strings";
+
+const COUNTERS = [
+  "received",
+  "waiting",
+  "coalesced",
+  "processed",
+  "held",
+  "calculated",
+  "within_deadband",
+  "changed",
+  "stored",
+  "served",
+  "shed",
+  "changes_shed",
+  "states_shed",
+] as const;
 
 const TONES: Record<LinkSession["state"], Tone> = { up: "done", down: "bad", connecting: "pending", synchronising: "pending" };
 
@@ -100,12 +117,7 @@ export function System({ onSignOut }: { onSignOut: () => void }) {
         </Card>
         <Card title={t.counters}>
           <Facts
-            rows={(
-              ["received", "waiting", "processed", "changed", "stored", "served", "shed", "changes_shed"] as const
-            ).map((name) => [
-              S.overview.counters[name],
-              count(status?.counters[name]),
-            ])}
+            rows={COUNTERS.map((name) => [S.overview.counters[name], count(status?.counters[name])])}
           />
           <h3>{t.points}</h3>
           <Facts rows={(["total", "good", "stale", "invalid"] as const).map((name) => [t.pointStates[name], count(status?.points[name])])} />
@@ -124,6 +136,9 @@ export function System({ onSignOut }: { onSignOut: () => void }) {
               [e.unobservable, estimate === null || estimate.unobservable.length === 0 ? S.none : estimate.unobservable.join(", ")],
             ]}
           />
+        </Card>
+        <Card title={S.clock.title}>
+          <ClockFacts />
         </Card>
         <Card title={t.session}>
           <Facts

@@ -32,6 +32,9 @@ export function Faceplate({ point: id, onClose }: { point: number; onClose: () =
         <button type="button" onClick={() => open.set({ kind: "tags", point: id })} data-testid="tag-open">
           {S.faceplate.tag}
         </button>
+        <button type="button" onClick={() => open.set({ kind: "mode", point: id })} data-testid="mode-open">
+          {S.faceplate.mode}
+        </button>
         <button
           type="button"
           onClick={() => {

@@ -122,6 +122,7 @@ pub(crate) async fn rows(
             received: views::stamp(row.received()),
             value: row.value.is_finite().then_some(row.value),
             quality: validity(row.quality),
+            clock_synchronised: Quality::is_clock_synchronised(row.quality),
             correction: historian.note_text(row.note),
         };
         Ok(RowsView {
@@ -239,6 +240,7 @@ pub(crate) async fn correct(
             received: views::stamp(row.received()),
             value: body.value,
             quality: validity(row.quality),
+            clock_synchronised: Quality::is_clock_synchronised(row.quality),
             correction: historian.note_text(row.note),
         })
     });

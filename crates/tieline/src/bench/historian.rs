@@ -147,7 +147,7 @@ pub(super) fn run(args: &HistorianArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Median time of a write of 4 KiB with its sync.
-fn fsync_us(path: &Path) -> anyhow::Result<f64> {
+pub(super) fn fsync_us(path: &Path) -> anyhow::Result<f64> {
     let mut file = File::create(path)?;
     let mut times = Vec::with_capacity(SYNCS);
     for _ in 0..SYNCS {

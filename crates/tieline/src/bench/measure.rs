@@ -61,15 +61,16 @@ pub(super) fn median(figures: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
+/// Processor time of this process so far.
 #[cfg(unix)]
-fn cpu_seconds() -> Option<f64> {
+pub(super) fn cpu_seconds() -> Option<f64> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
 }
 
 /// Without such a clock the time on the wall stands for it.
 #[cfg(not(unix))]
-fn cpu_seconds() -> Option<f64> {
+pub(super) fn cpu_seconds() -> Option<f64> {
     None
 }
 

@@ -3,6 +3,7 @@
 //! - `measure`: clocks, memory, the processor. `scenarios`: inputs from a seed. `kept`: room for results.
 //! - `powerflow`: one solution, and many scenarios; `unbalanced`: these conductor by conductor.
 //! - `contingencies`: every branch outage. `points`: the point database. `historian`: rows to the disk and back.
+//!   `pipeline`: both and everything between them.
 //! - `feeder`: synthetic radial networks. `scaling`: cost against
 //!   size, with a plot.
 
@@ -11,6 +12,7 @@ mod feeder;
 mod historian;
 mod kept;
 mod measure;
+mod pipeline;
 mod plot;
 mod points;
 mod powerflow;
@@ -55,6 +57,8 @@ enum Workload {
     Points(points::PointsArgs),
     /// Cost against size: synthetic radial networks and the given meshed cases; one JSON line each.
     Scaling(scaling::ScalingArgs),
+    /// The whole centre: from decoded frames to the durable archive, with a reader beside.
+    Pipeline(pipeline::PipelineArgs),
     /// The historian: durable ingest beside a heavy reader, the read of one point, bytes per row.
     Historian(historian::HistorianArgs),
 }
@@ -141,6 +145,7 @@ pub(crate) fn command(command: &BenchCommand) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Workload::Scaling(args) => scaling::run(args),
+        Workload::Pipeline(args) => pipeline::run(args),
         Workload::Historian(args) => historian::run(args),
     }
 }
