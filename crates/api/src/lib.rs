@@ -27,9 +27,10 @@ pub use grid::{
 };
 pub use live::{LiveFrame, LivePoint};
 pub use point::{
-    BucketView, ControlOption, ControlView, CorrectionRequest, HistoryView, IntegralView, LimitsView,
-    NumericControl, PointModeRequest, PointModeView, PointView, PointsView, QualityView, RowView, RowsView,
-    SampleView, SamplesView, TagRequest, TagView,
+    BucketView, CellChange, ControlOption, ControlView, CorrectionRequest, HistoryView, IntegralView,
+    LimitsView, NumericControl, PointChange, PointListApply, PointListCompare, PointListDifference,
+    PointModeRequest, PointModeView, PointView, PointsView, QualityView, RowView, RowsView, SampleView,
+    SamplesView, TagRequest, TagView,
 };
 pub use session::{ErrorView, Problem, ServerView, SessionView, SignIn};
 pub use status::{

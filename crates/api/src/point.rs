@@ -303,3 +303,68 @@ pub struct CorrectionRequest {
     /// Why.
     pub reason: String,
 }
+
+/// A list to compare with the present one.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointListCompare {
+    /// The list as CSV; without it the file that the next start would read.
+    #[serde(default)]
+    pub csv: Option<String>,
+}
+
+/// A list to put into force.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointListApply {
+    /// The list as CSV; without it the file that the next start would read.
+    #[serde(default)]
+    pub csv: Option<String>,
+    /// The revision against which the list was compared.
+    pub revision: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// What another list changes. Names are cut at a thousand of each sort, counts are not.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
+pub struct PointListDifference {
+    /// The revision in force: that of the present list, after applying that of the new one.
+    pub revision: u64,
+    /// Points only in the new list.
+    pub added: Vec<String>,
+    /// How many.
+    pub added_count: usize,
+    /// Points only in the present list.
+    pub removed: Vec<String>,
+    /// How many.
+    pub removed_count: usize,
+    /// Points in both that differ.
+    pub changed: Vec<PointChange>,
+    /// How many.
+    pub changed_count: usize,
+    /// Why the list cannot be applied at the moment: points that would go and are worked with.
+    pub in_use: Vec<String>,
+}
+
+/// A point that differs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct PointChange {
+    /// Its present name.
+    pub name: String,
+    /// Its mRID, the same in both lists.
+    pub mrid: String,
+    /// What differs.
+    pub cells: Vec<CellChange>,
+}
+
+/// A cell of the list that differs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct CellChange {
+    /// Column.
+    pub column: String,
+    /// In the present list.
+    pub old: String,
+    /// In the new list.
+    pub new: String,
+}

@@ -6,6 +6,8 @@ use utoipa::ToSchema;
 /// Points by quality.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
 pub struct PointCounts {
+    /// Counts the point lists since the start: when it rises, ask for the points again.
+    pub revision: u64,
     /// All.
     pub total: usize,
     /// Good and fresh.

@@ -55,10 +55,15 @@ pub fn read(bytes: &[u8]) -> Result<PointList, ReadError> {
 
 /// Writes a point list; [`read`] makes the same list of it.
 pub fn write(points: &PointList) -> String {
+    write_some(points.in_use().map(|(_, point)| point))
+}
+
+/// Writes some points of a list.
+pub fn write_some<'a>(points: impl IntoIterator<Item = &'a PointDef>) -> String {
     let mut writer = csv::WriterBuilder::new().comment(Some(b'#')).from_writer(Vec::new());
     // Writing to memory cannot fail.
     let _ = writer.write_record(HEADER);
-    for (_, point) in points.iter() {
+    for point in points {
         let _ = writer.write_record(cells(point));
     }
     let bytes = writer.into_inner().unwrap_or_default();
@@ -112,6 +117,7 @@ fn point(row: &Row) -> Result<PointDef, ReadError> {
         formula: formula(row)?,
         archive_deadband: row.number("archive_deadband")?.unwrap_or(0.0),
         counter_range: counter_range(row)?,
+        retired: false,
     })
 }
 
@@ -206,6 +212,46 @@ fn cells(point: &PointDef) -> [String; 22] {
     ]
 }
 
+/// One point that differs between two lists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Difference {
+    /// Only in the new list: its name.
+    Added(String),
+    /// Only in the old list: its name.
+    Removed(String),
+    /// In both, under one mRID.
+    Changed {
+        /// Its name in the old list.
+        name: String,
+        /// The mRID.
+        mrid: String,
+        /// Column, old cell, new cell.
+        cells: Vec<(&'static str, String, String)>,
+    },
+}
+
+/// What makes `new` of `old`, point by point: what was there in the order of `old`, then what is added in that of `new`.
+pub fn compare(old: &PointList, new: &PointList) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for (_, def) in old.in_use() {
+        match new.by_mrid(&def.mrid) {
+            None => found.push(Difference::Removed(def.name.clone())),
+            Some(id) if new[id] == *def => {}
+            Some(id) => {
+                let pairs = HEADER.into_iter().zip(cells(def).into_iter().zip(cells(&new[id])));
+                let differs = |(column, (old, new)): (&'static str, (String, String))| {
+                    (old != new).then_some((column, old, new))
+                };
+                let cells = pairs.filter_map(differs).collect();
+                found.push(Difference::Changed { name: def.name.clone(), mrid: def.mrid.clone(), cells });
+            }
+        }
+    }
+    let fresh = new.in_use().filter(|(_, def)| old.by_mrid(&def.mrid).is_none());
+    found.extend(fresh.map(|(_, def)| Difference::Added(def.name.clone())));
+    found
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -231,6 +277,45 @@ mod tests {
         odd.name = "#1, \"north\"".into();
         let odd = PointList::new(vec![odd]).unwrap();
         assert!(read(write(&odd).as_bytes()).unwrap().named("#1, \"north\"").is_some());
+    }
+
+    #[test]
+    fn differences_are_named_point_by_point() {
+        let old = ieee14();
+        assert_eq!(compare(&old, &old), []);
+        let mut defs: Vec<PointDef> = old.iter().map(|(_, def)| def.clone()).collect();
+        let gone = defs.remove(3);
+        defs[0].limits.high = Some(1_000.0);
+        let fresh = PointDef { name: "new".into(), mrid: "_new".into(), ..PointDef::default() };
+        defs.push(fresh);
+        let new = PointList::new(defs).unwrap();
+        let found = compare(&old, &new);
+        let first = &old[signal::PointId(0)];
+        assert_eq!(
+            found[0],
+            Difference::Changed {
+                name: first.name.clone(),
+                mrid: first.mrid.clone(),
+                cells: vec![(
+                    "high",
+                    first.limits.high.map_or(String::new(), |high| high.to_string()),
+                    "1000".into()
+                )],
+            }
+        );
+        assert_eq!(found[1..], [Difference::Removed(gone.name.clone()), Difference::Added("new".into())]);
+        // Ids of what stays are kept; what left keeps its id and is written no more.
+        let revised = old.revised(&new).unwrap();
+        for (id, def) in old.iter() {
+            assert_eq!(revised.by_mrid(&def.mrid), (def.mrid != gone.mrid).then_some(id), "{}", def.name);
+        }
+        assert_eq!(revised.by_mrid("_new").map(|id| id.at()), Some(old.len()));
+        assert_eq!(compare(&revised, &new), []);
+        assert_eq!(read(write(&revised).as_bytes()).unwrap().len(), new.len());
+        // And it comes back to that id.
+        let again = revised.revised(&old).unwrap();
+        assert_eq!(again.by_mrid(&gone.mrid), old.by_mrid(&gone.mrid));
+        assert_eq!(again.by_mrid("_new"), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use scada::centre::Centre;
 use scada::event::{EventKind, Severity};
 use signal::{LinkState, PointId, PointList, Request, SessionEvent};
+use std::collections::HashMap;
 use std::sync::Arc;
 use timebase::{Now, Utc};
 
@@ -72,23 +73,13 @@ impl Gateway {
         links: Vec<(Arc<str>, &'static str, String)>,
         start: Utc,
     ) -> Result<Self, GatewayError> {
-        let mut index = std::collections::HashMap::with_capacity(links.len());
+        let mut index = HashMap::with_capacity(links.len());
         for (position, (name, _, _)) in (0_u32..).zip(&links) {
             if index.insert(Arc::clone(name), LinkIdx(position)).is_some() {
                 return Err(GatewayError::TwoLinks(name.to_string()));
             }
         }
-        let mut link_of = Vec::with_capacity(points.len());
-        for (_, point) in points.iter() {
-            let link = match &point.binding {
-                None => None,
-                Some(binding) => Some(*index.get(&binding.link).ok_or_else(|| GatewayError::NoLink {
-                    point: point.name.clone(),
-                    link: binding.link.to_string(),
-                })?),
-            };
-            link_of.push(link);
-        }
+        let link_of = links_of(points, &index)?;
         let links = links
             .into_iter()
             .map(|(name, protocol, endpoint)| Link {
@@ -102,6 +93,13 @@ impl Gateway {
             })
             .collect();
         Ok(Self { links, link_of, taken: 0, foreign: 0 })
+    }
+
+    /// Joins the links with a changed list of points. Refused as a whole, or done.
+    pub fn revise(&mut self, points: &PointList) -> Result<(), GatewayError> {
+        let index = (0_u32..).zip(&self.links).map(|(at, link)| (Arc::clone(&link.name), LinkIdx(at)));
+        self.link_of = links_of(points, &index.collect())?;
+        Ok(())
     }
 
     /// The links in the order of their indices.
@@ -185,6 +183,19 @@ impl Gateway {
             SessionEvent::Close(_) => {}
         }
     }
+}
+
+/// The link of every point.
+fn links_of(
+    points: &PointList,
+    index: &HashMap<Arc<str>, LinkIdx>,
+) -> Result<Vec<Option<LinkIdx>>, GatewayError> {
+    let link = |def: &signal::PointDef| {
+        let Some(binding) = &def.binding else { return Ok(None) };
+        let missing = || GatewayError::NoLink { point: def.name.clone(), link: binding.link.to_string() };
+        index.get(&binding.link).copied().map(Some).ok_or_else(missing)
+    };
+    points.iter().map(|(_, def)| link(def)).collect()
 }
 
 #[cfg(test)]

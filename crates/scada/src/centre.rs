@@ -4,6 +4,7 @@
 //! the historian, the screens and the links. Nothing here reads a clock or does I/O.
 
 mod calculated;
+mod revise;
 #[cfg(test)]
 mod tests;
 mod treat;
@@ -455,11 +456,7 @@ impl Centre {
         let at = state.time().unwrap_or_default();
         let text = crate::wording::value_text(def, value);
         if let (Some(normal), Some(on)) = (def.normal, value.is_on()) {
-            if on == normal {
-                self.alarms.clear(AlarmKind::State, &def.name, at);
-            } else {
-                self.alarms.raise(point_raise(AlarmKind::State, point, def, Severity::Medium, &text), at);
-            }
+            self.check_normal(point, (normal, on), value, at);
         }
         // The first value after a start or an outage of the link is news to us, not a movement.
         let Some(old) = before.value.filter(|_| !before.stale) else { return };
@@ -479,6 +476,16 @@ impl Centre {
         let controllable = def.binding.as_ref().is_some_and(|binding| binding.control.is_some());
         if controllable && !commanded && !moving {
             self.alarms.raise(point_raise(AlarmKind::Uncommanded, point, def, Severity::High, &text), at);
+        }
+    }
+
+    fn check_normal(&mut self, point: PointId, (normal, on): (bool, bool), value: Value, at: Utc) {
+        let def = &self.table.points()[point];
+        if on == normal {
+            self.alarms.clear(AlarmKind::State, &def.name, at);
+        } else {
+            let text = crate::wording::value_text(def, value);
+            self.alarms.raise(point_raise(AlarmKind::State, point, def, Severity::Medium, &text), at);
         }
     }
 

@@ -130,6 +130,27 @@ impl Table {
         Self { points, cells, ages: Ages::default(), counts }
     }
 
+    /// Goes on with a changed list: states stay with their points, a point of another kind begins anew, and a retired one
+    /// is unknown for good. O(points). Readers of before see the old cells and nothing new.
+    pub fn revise(&mut self, points: Arc<PointList>) {
+        let old = &self.cells;
+        let cell = |(id, def): (PointId, &signal::PointDef)| {
+            let cell = Cell::new(def);
+            if let Some(known) = old.get(id.at()).filter(|known| known.kind == def.kind && !def.retired) {
+                cell.write(&known.read_own());
+                cell.waits.store(known.waits.load(Relaxed), Relaxed);
+            }
+            cell
+        };
+        self.cells = points.iter().map(cell).collect();
+        let mut counts = QualityCounts::default();
+        for (_, cell) in points.iter().zip(self.cells.iter()).filter(|((_, def), _)| !def.retired) {
+            counts.total += 1;
+            *counts.of(&cell.read_own()) += 1;
+        }
+        (self.points, self.counts) = (points, counts);
+    }
+
     /// The way to the states for other threads.
     pub fn reader(&self) -> Reader {
         Reader { points: Arc::clone(&self.points), cells: Arc::clone(&self.cells) }

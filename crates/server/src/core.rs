@@ -6,6 +6,7 @@
 //! so what was acknowledged is on the disk.
 
 use crate::estimator::{Estimator, Snapshot};
+use crate::lists::Lists;
 use crate::live::{Delta, Hub};
 use crate::overload::Overload;
 use crate::persist;
@@ -23,7 +24,7 @@ use scada::centre::{Centre, Changes};
 use scada::event::{EventKind, Severity};
 use scada::gate::{CommandRecord, Order, Origin, Outgoing};
 use security::{Areas, Principal, PrincipalKind, Role};
-use signal::{PointId, Refusal, Request, SessionEvent};
+use signal::{PointId, PointList, Refusal, Request, SessionEvent};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,12 @@ pub(crate) struct Core {
     pub(crate) links: Vec<LinkPort>,
     pub(crate) hub: Hub,
     pub(crate) estimator: Option<Estimator>,
+    /// Takes the place of the one that is at work.
+    pub(crate) next_estimator: Option<Estimator>,
+    /// The points, for everybody outside.
+    pub(crate) lists: watch::Sender<Arc<Lists>>,
+    /// The points, for the links.
+    pub(crate) point_feed: watch::Sender<Arc<PointList>>,
     pub(crate) holding: HashMap<String, String>,
     /// Consecutive cycles without an estimate.
     pub(crate) cycles_without: u32,
@@ -208,6 +215,7 @@ impl Core {
             points: points
                 .iter()
                 .zip(self.centre.table().states())
+                .filter(|((_, def), _)| !def.retired)
                 .map(|((id, def), state)| views::live_point(id, def, &state))
                 .collect(),
             alarms: self.centre.alarms().iter().map(|alarm| views::alarm(alarm, points)).collect(),
@@ -284,12 +292,20 @@ impl Core {
 
     fn estimated(&mut self, done: Estimated) {
         let Estimated { estimator, snapshot, image } = done;
-        self.estimator = Some(estimator);
+        self.estimator = self.next_estimator.take().or(Some(estimator));
         let image = Arc::new(image);
         let before = std::mem::replace(&mut self.estimate, Arc::clone(&image));
         self.judge_estimate(&before, &image, snapshot.now.utc);
         self.hub.publish_estimate(views::estimate(&image, self.centre.table().points()));
         self.run_applications(snapshot, image);
+    }
+
+    /// Goes on with another estimator, as soon as the present one is back from its work.
+    pub(crate) fn renew_estimator(&mut self, estimator: Estimator) {
+        match &mut self.estimator {
+            Some(idle) => *idle = estimator,
+            None => self.next_estimator = Some(estimator),
+        }
     }
 
     fn judge_estimate(&mut self, before: &EstimateImage, image: &EstimateImage, at: Utc) {

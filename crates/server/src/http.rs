@@ -14,19 +14,23 @@ mod grid;
 mod history;
 mod mode;
 mod page;
+mod point_list;
 mod points;
 mod session;
 
 use crate::core::CoreHandle;
 use crate::identity::Identity;
+use crate::lists::{Blueprint, Lists};
 use crate::live::Hub;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
 use errors::ApiError;
 use historian::Historian;
 use signal::PointList;
 use std::sync::Arc;
 use store::Store;
+use tokio::sync::watch;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use transport::Clock;
@@ -36,6 +40,8 @@ use utoipa_axum::routes;
 
 /// Largest request body.
 const MAX_BODY: usize = 64 * 1024;
+/// Largest point list; a million points take about two hundred megabytes and come by the file.
+const MAX_LIST: usize = 64 * 1024 * 1024;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -44,13 +50,29 @@ pub(crate) struct Shared {
     pub(crate) identity: Arc<Identity>,
     pub(crate) store: Arc<Store>,
     pub(crate) historian: Arc<Historian>,
-    pub(crate) points: Arc<PointList>,
-    /// Present states, read without asking the core.
-    pub(crate) states: scada::table::Reader,
-    pub(crate) network: Arc<api::NetworkView>,
+    /// The points as they are now.
+    pub(crate) lists: watch::Receiver<Arc<Lists>>,
+    pub(crate) blueprint: Arc<Blueprint>,
     pub(crate) hub: Hub,
     pub(crate) clock: Clock,
     pub(crate) server: api::ServerView,
+}
+
+impl Shared {
+    /// The points as they are now; an id keeps its meaning in every later list.
+    pub(crate) fn points(&self) -> Arc<PointList> {
+        Arc::clone(&self.lists.borrow().points)
+    }
+
+    /// Present states, read without asking the core.
+    pub(crate) fn states(&self) -> scada::table::Reader {
+        self.lists.borrow().states.clone()
+    }
+
+    /// The network with the points of its elements.
+    pub(crate) fn network(&self) -> Arc<api::NetworkView> {
+        Arc::clone(&self.lists.borrow().network)
+    }
 }
 
 #[derive(OpenApi)]
@@ -67,8 +89,9 @@ struct Document;
 
 /// All routes, with the OpenAPI document made from the same registration.
 pub(crate) fn router(shared: Shared) -> Router {
-    let (api, document) = routes().split_for_parts();
-    let json = Arc::new(document.to_pretty_json().unwrap_or_default());
+    let (api, _) = routes().split_for_parts();
+    let (large, _) = large_routes().split_for_parts();
+    let json = Arc::new(openapi_json());
     let serve_document = move || {
         let json = Arc::clone(&json);
         async move { ([(header::CONTENT_TYPE, "application/json")], json.as_str().to_owned()) }
@@ -79,6 +102,7 @@ pub(crate) fn router(shared: Shared) -> Router {
     api.route("/api/v1/openapi.json", axum::routing::get(serve_document))
         .fallback(page::serve)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .merge(large.layer(DefaultBodyLimit::disable()).layer(RequestBodyLimitLayer::new(MAX_LIST)))
         .layer(fixed(header::CONTENT_SECURITY_POLICY, web::CONTENT_SECURITY_POLICY))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
@@ -88,8 +112,13 @@ pub(crate) fn router(shared: Shared) -> Router {
 
 /// The OpenAPI document as JSON.
 pub fn openapi_json() -> String {
-    let (_, document) = routes().split_for_parts();
+    let (_, document) = routes().merge(large_routes()).split_for_parts();
     document.to_pretty_json().unwrap_or_default()
+}
+
+/// Routes that take a whole point list.
+fn large_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(point_list::compare)).routes(routes!(point_list::apply))
 }
 
 fn routes() -> OpenApiRouter<Shared> {
@@ -103,6 +132,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(points::list))
         .routes(routes!(points::one))
         .routes(routes!(points::history))
+        .routes(routes!(point_list::export))
         .routes(routes!(history::rows))
         .routes(routes!(history::samples))
         .routes(routes!(history::integral))

@@ -17,6 +17,7 @@ mod diagram;
 pub mod estimator;
 mod http;
 mod identity;
+mod lists;
 mod live;
 pub mod load;
 mod modes;
@@ -153,8 +154,8 @@ pub fn lock_directory(directory: &Path) -> Result<std::fs::File> {
 /// Starts a centre on the network and points given.
 pub async fn start(config: Config, mode: Mode, network: Network, points: PointList) -> Result<Running> {
     let links = config.link.clone();
-    start_driven(config, mode, (network, points), |points, clock, reports| {
-        spawn_links(&links, points, clock, reports)
+    start_driven(config, mode, (network, points), |feed, clock, reports| {
+        spawn_links(&links, feed, clock, reports)
     })
     .await
 }
@@ -188,7 +189,7 @@ async fn start_driven(
     config: Config,
     mode: Mode,
     (network, points): (Network, PointList),
-    drive: impl FnOnce(&Arc<PointList>, Clock, IntakeSender) -> Result<Vec<LinkPort>>,
+    drive: impl FnOnce(&watch::Sender<Arc<PointList>>, Clock, IntakeSender) -> Result<Vec<LinkPort>>,
 ) -> Result<Running> {
     let clock = Clock::new();
     let started = clock.now();
@@ -203,10 +204,11 @@ async fn start_driven(
     let address = listener.local_addr()?;
     let (shutdown, stop) = watch::channel(false);
     let (reports, field) = intake(config.limits.intake());
-    let links = drive(&points, clock, reports)?;
+    let (point_feed, _) = watch::channel(Arc::clone(&points));
+    let links = drive(&point_feed, clock, reports)?;
     let (handle, calls) = core::calls();
     let site = Site { config: &config, mode, network, points, clock, started };
-    let core = build_core(&site, &opened, links, field.probe())?;
+    let core = build_core(&site, &opened, (links, point_feed), field.probe())?;
     let shared = share(&site, &opened, handle.clone(), &core);
     let period = Duration::from_secs_f64(config.cycle.period_s);
     let core_task = tokio::spawn(async move {
@@ -267,24 +269,25 @@ fn first_token(store: &Store, now: Utc) -> Result<String> {
 
 fn spawn_links(
     links: &[LinkConfig],
-    points: &Arc<PointList>,
+    feed: &watch::Sender<Arc<PointList>>,
     clock: Clock,
     reports: IntakeSender,
 ) -> Result<Vec<LinkPort>> {
     let mut ports = Vec::with_capacity(links.len());
     for (tag, link) in (0_u32..).zip(links) {
         // Made once here, so that a faulty configuration stops the start and not a task.
-        link.protocol.session(&link.name, points).map_err(anyhow::Error::msg)?;
+        link.protocol.session(&link.name, &feed.borrow()).map_err(anyhow::Error::msg)?;
         let endpoints = endpoints(link)?;
         let counters = Arc::new(LinkCounters::default());
         let (requests, queue) = mpsc::channel(REQUEST_QUEUE);
-        let (protocol, name, list) = (link.protocol.clone(), link.name.clone(), Arc::clone(points));
+        let (protocol, name) = (link.protocol.clone(), link.name.clone());
         let session = SessionLink {
             tag: LinkTag(tag),
             name: Arc::from(link.name.as_str()),
-            make: Box::new(move || match protocol.session(&name, &list) {
+            points: feed.subscribe(),
+            make: Box::new(move |points| match protocol.session(&name, points) {
                 Ok(session) => session,
-                Err(error) => unreachable!("this configuration made a session before: {error}"),
+                Err(error) => unreachable!("this list made a session before it was published: {error}"),
             }),
             endpoints,
             connect_timeout: link.protocol.connect_timeout(),
@@ -318,7 +321,12 @@ fn endpoints(link: &LinkConfig) -> Result<Vec<Endpoint>> {
     link.protocol.endpoints().iter().map(endpoint).collect()
 }
 
-fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>, intake: IntakeProbe) -> Result<Core> {
+fn build_core(
+    site: &Site<'_>,
+    opened: &Opened,
+    (links, point_feed): (Vec<LinkPort>, watch::Sender<Arc<PointList>>),
+    intake: IntakeProbe,
+) -> Result<Core> {
     let Site { config, mode, network, points, clock, started } = site;
     let restored: Restored = persist::restore(&opened.store, points)?;
     let link_list = config
@@ -331,12 +339,19 @@ fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>, intake: In
     let link_names: Vec<String> = config.link.iter().map(|link| link.name.clone()).collect();
     let alarms = config.alarms.settings(&link_names, points)?;
     let applications = config.application.build(points).map_err(anyhow::Error::msg)?;
+    let centre = Centre::new(Arc::clone(points), config.gate.to_gate(), restored);
+    let (lists, _) = watch::channel(Arc::new(lists::Lists {
+        revision: 1,
+        points: Arc::clone(points),
+        states: centre.table().reader(),
+        network: Arc::new(diagram::view(network, points)),
+    }));
     let mut core = Core {
         name: config.name.clone(),
         mode: mode.name(),
         started: *started,
         clock: *clock,
-        centre: Centre::new(Arc::clone(points), config.gate.to_gate(), restored),
+        centre,
         gateway: Gateway::new(points, link_list, started.utc)?,
         store: Arc::clone(&opened.store),
         recorder: recorder::Recorder::new(Arc::clone(&opened.historian), points)?,
@@ -347,6 +362,9 @@ fn build_core(site: &Site<'_>, opened: &Opened, links: Vec<LinkPort>, intake: In
         links,
         hub: live::Hub::new(),
         estimator: Some(estimator::Estimator::new(Arc::clone(network), points, config.estimation.clone())),
+        next_estimator: None,
+        lists,
+        point_feed,
         holding: HashMap::new(),
         cycles_without: 0,
         bad_cycles: HashMap::new(),
@@ -410,7 +428,7 @@ fn clear_own_alarms(core: &mut Core, at: Utc) {
 }
 
 fn share(site: &Site<'_>, opened: &Opened, handle: CoreHandle, core: &Core) -> http::Shared {
-    let Site { config, mode, network, points, clock, started } = site;
+    let Site { config, mode, network, clock, started, .. } = site;
     let lifetime = Duration::from_secs(u64::from(config.http.session_hours) * 3_600);
     let idle = Duration::from_secs(u64::from(config.http.idle_minutes) * 60);
     http::Shared {
@@ -418,9 +436,8 @@ fn share(site: &Site<'_>, opened: &Opened, handle: CoreHandle, core: &Core) -> h
         identity: Arc::new(identity::Identity::new(Arc::clone(&opened.store), lifetime, idle)),
         store: Arc::clone(&opened.store),
         historian: Arc::clone(&opened.historian),
-        points: Arc::clone(points),
-        states: core.centre.table().reader(),
-        network: Arc::new(diagram::view(network, points)),
+        lists: core.lists.subscribe(),
+        blueprint: Arc::new(lists::Blueprint { config: Config::clone(config), network: Arc::clone(network) }),
         hub: core.hub.clone(),
         clock: *clock,
         server: api::ServerView {

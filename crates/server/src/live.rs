@@ -4,11 +4,14 @@
 //! never left out: a client that falls behind the common ring gets a new snapshot instead of a gap.
 
 use crate::core::CoreHandle;
+use crate::lists::Lists;
 use crate::views::stamp;
 use api::{AlarmView, CommandView, EstimateView, EventView, LiveFrame, LivePoint, ProposalView, StatusView};
 use axum::extract::ws::{Message, WebSocket};
 use axum::response::sse::Event;
 use futures_util::{Stream, stream};
+use security::Areas;
+use signal::PointList;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -86,6 +89,16 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    /// The points of some areas. O(points) unless it is all.
+    fn of(areas: &Areas, points: &PointList) -> Self {
+        let covered = |(_, def): (signal::PointId, &signal::PointDef)| areas.cover(&def.substation);
+        let points = match areas {
+            Areas::All => None,
+            Areas::Only(_) => Some(points.iter().map(covered).collect()),
+        };
+        Self { points }
+    }
+
     fn shows(&self, point: u32) -> bool {
         let index = usize::try_from(point).unwrap_or(usize::MAX);
         self.points.as_ref().is_none_or(|points| points.get(index).copied().unwrap_or(false))
@@ -151,7 +164,10 @@ pub(crate) struct Client {
     pub(crate) core: CoreHandle,
     pub(crate) hub: Hub,
     pub(crate) clock: Clock,
-    pub(crate) scope: Scope,
+    /// What the client may see.
+    pub(crate) areas: Areas,
+    /// The points; when they change, the client begins anew with a snapshot.
+    pub(crate) lists: tokio::sync::watch::Receiver<Arc<Lists>>,
     /// Becomes true when the session of the client has ended.
     pub(crate) revoked: tokio::sync::watch::Receiver<bool>,
     /// When the session ends by its age.
@@ -161,6 +177,7 @@ pub(crate) struct Client {
 /// The frames of one client, one after the other. Dropping a waiting [`Frames::next`] loses nothing.
 struct Frames {
     client: Client,
+    scope: Scope,
     /// `None` until the snapshot is made, and again after falling behind.
     ring: Option<broadcast::Receiver<Arc<Delta>>>,
     gathered: Gathered,
@@ -170,12 +187,13 @@ struct Frames {
 }
 
 impl Frames {
-    fn new(client: Client) -> Self {
+    fn new(mut client: Client) -> Self {
+        let scope = Scope::of(&client.areas, &client.lists.borrow_and_update().points);
         let mut tick = tokio::time::interval(FRAME_PERIOD);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let left = client.expires.since(client.clock.now().utc);
         let end = Box::pin(tokio::time::sleep(left));
-        Self { client, ring: None, gathered: Gathered::default(), tick, end, seq: 0 }
+        Self { client, scope, ring: None, gathered: Gathered::default(), tick, end, seq: 0 }
     }
 
     /// The next frame as JSON; `None` when the session has ended or the centre stops.
@@ -185,17 +203,21 @@ impl Frames {
                 let ring = self.client.hub.ring.subscribe();
                 let delta = self.client.core.ask(|core, now| core.snapshot(now)).await.ok()?;
                 self.gathered = Gathered::default();
-                self.gathered.add(&delta, &self.client.scope);
+                self.gathered.add(&delta, &self.scope);
                 self.ring = Some(ring);
                 return self.frame(true);
             };
             tokio::select! {
                 delta = ring.recv() => match delta {
-                    Ok(delta) => self.gathered.add(&delta, &self.client.scope),
+                    Ok(delta) => self.gathered.add(&delta, &self.scope),
                     Err(broadcast::error::RecvError::Lagged(_)) => self.ring = None,
                     Err(broadcast::error::RecvError::Closed) => return None,
                 },
                 _ = self.tick.tick(), if !self.gathered.is_empty() => return self.frame(false),
+                Ok(()) = self.client.lists.changed() => {
+                    self.scope = Scope::of(&self.client.areas, &self.client.lists.borrow_and_update().points);
+                    self.ring = None;
+                }
                 Ok(()) = self.client.revoked.changed() => return None,
                 () = &mut self.end => return None,
             }

@@ -34,12 +34,22 @@ pub fn case(file: &Path) -> Result<(model::busbranch::BusBranchCase, Vec<Diagnos
     matpower::read(&bytes).map_err(|error| at(file, &error))
 }
 
-/// The points of a centre: the configured list, or those that follow from the network.
+/// The points of a centre: the configured list, the one that was applied to it while it ran, or those that follow from the
+/// network.
 pub fn points(config: &Config, network: &Network) -> Result<PointList> {
     match &config.points {
         Some(file) => points_csv::read(&bytes(file)?).map_err(|error| at(file, &error)),
-        None => plan(network, PlanOptions::default()).context("points by rule"),
+        None => points_by_rule(&config.data.directory, network),
     }
+}
+
+/// The points that follow from the network, unless another list was applied to the centre with this data directory.
+pub fn points_by_rule(data: &Path, network: &Network) -> Result<PointList> {
+    let applied = crate::lists::applied_file(data);
+    if applied.exists() {
+        return points_csv::read(&bytes(&applied)?).map_err(|error| at(&applied, &error));
+    }
+    plan(network, PlanOptions::default()).context("points by rule")
 }
 
 /// Reads a file; the error names it.

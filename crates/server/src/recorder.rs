@@ -37,10 +37,14 @@ pub(crate) struct Shed {
 impl Recorder {
     /// Registers every point as a series.
     pub(crate) fn new(historian: Arc<Historian>, points: &PointList) -> Result<Self> {
-        let mrids: Vec<&str> = points.iter().map(|(_, def)| def.mrid.as_str()).collect();
-        let kinds = points.iter().map(|(_, def)| kind_number(def.kind));
-        let series = historian.register(&mrids)?.into_iter().zip(kinds).collect();
+        let series = series_of(&historian, points)?;
         Ok(Self { historian, series, waiting: Vec::new(), recorded: 0, shed: Shed::default() })
+    }
+
+    /// Goes on with a changed list: new points become series, old ones keep theirs.
+    pub(crate) fn revise(&mut self, points: &PointList) -> Result<()> {
+        self.series = series_of(&self.historian, points)?;
+        Ok(())
     }
 
     /// Changes taken over so far.
@@ -130,6 +134,12 @@ impl Recorder {
             tracing::error!(%error, dropped, "Changes shed: the historian cannot write");
         }
     }
+}
+
+fn series_of(historian: &Historian, points: &PointList) -> Result<Vec<(SeriesId, u8)>> {
+    let mrids: Vec<&str> = points.iter().map(|(_, def)| def.mrid.as_str()).collect();
+    let kinds = points.iter().map(|(_, def)| kind_number(def.kind));
+    Ok(historian.register(&mrids)?.into_iter().zip(kinds).collect())
 }
 
 pub(crate) const fn kind_number(kind: PointKind) -> u8 {

@@ -24,6 +24,7 @@ pub(crate) fn view(core: &Core, now: Now) -> StatusView {
         now: stamp(now.utc),
         cycle: core.cycle,
         points: PointCounts {
+            revision: core.lists.borrow().revision,
             total: points.total,
             good: points.good,
             stale: points.stale,

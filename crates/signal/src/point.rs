@@ -129,6 +129,9 @@ pub struct PointDef {
     pub archive_deadband: f64,
     /// Readings of a device's counter before it begins at zero again, e.g. 2³²; the point then counts on.
     pub counter_range: Option<u64>,
+    /// Left the list while the process ran: it keeps its id, so that nobody who still holds it means another point, and
+    /// is nothing else any more.
+    pub retired: bool,
 }
 
 /// One calculated point with what it is made of.
@@ -186,6 +189,10 @@ impl PointList {
             let Ok(id) = u32::try_from(entry).map(PointId) else {
                 return refuse(entry, "too many points".into());
             };
+            if point.retired {
+                by_mrid.insert(point.mrid.clone(), id);
+                continue;
+            }
             if point.name.is_empty() || point.mrid.is_empty() {
                 return refuse(entry, "name and mrid must not be empty".into());
             }
@@ -212,7 +219,33 @@ impl PointList {
         Ok(Self { points, by_name, by_mrid, by_link, calculations, asked_by })
     }
 
-    /// Number of points.
+    /// This list with the definitions of another: points of the same mRID keep their ids, new ones get ids behind them,
+    /// and those that are not in `next` retire.
+    pub fn revised(&self, next: &Self) -> Result<Self, PointListError> {
+        let keep = |known: &PointDef| match next.by_mrid(&known.mrid) {
+            Some(id) => next[id].clone(),
+            None => PointDef {
+                name: known.name.clone(),
+                mrid: known.mrid.clone(),
+                substation: known.substation.clone(),
+                kind: known.kind,
+                unit: known.unit.clone(),
+                retired: true,
+                ..PointDef::default()
+            },
+        };
+        let mut points: Vec<PointDef> = self.points.iter().map(keep).collect();
+        let is_new = |def: &&PointDef| !def.retired && !self.by_mrid.contains_key(&def.mrid);
+        points.extend(next.points.iter().filter(is_new).cloned());
+        Self::new(points)
+    }
+
+    /// The definitions that have not retired, with their ids.
+    pub fn in_use(&self) -> impl Iterator<Item = (PointId, &PointDef)> {
+        self.iter().filter(|(_, def)| !def.retired)
+    }
+
+    /// Number of ids.
     pub fn len(&self) -> usize {
         self.points.len()
     }
@@ -227,7 +260,7 @@ impl PointList {
         self.points.get(id.at())
     }
 
-    /// All definitions with their ids.
+    /// All definitions with their ids, retired ones among them: beside an array by id, nothing may be left out.
     pub fn iter(&self) -> impl Iterator<Item = (PointId, &PointDef)> {
         (0_u32..).map(PointId).zip(&self.points)
     }
@@ -239,7 +272,7 @@ impl PointList {
 
     /// The point with that measurement mRID.
     pub fn by_mrid(&self, mrid: &str) -> Option<PointId> {
-        self.by_mrid.get(mrid).copied()
+        self.by_mrid.get(mrid).copied().filter(|id| !self.points[id.at()].retired)
     }
 
     /// Calculated points, each after all that it asks for.

@@ -4,7 +4,7 @@
 //! empty and then arms one timer for `poll_timeout`. A link may have several transport channels (a redundancy
 //! group, IEC 60870-5-104 clause 10); channel 0 is the first.
 
-use crate::{PointId, Sample, Value};
+use crate::{PointId, PointList, Sample, Value};
 use std::fmt;
 use timebase::{Mono, Now, Utc};
 
@@ -171,6 +171,9 @@ pub trait PointSession: Send {
     fn handle_timeout(&mut self, now: Now);
     /// Asks something of the link.
     fn request(&mut self, now: Now, request: Request) -> Result<(), Refusal>;
+    /// The list of points has changed; ids of points that were known keep their meaning. Connections stay, and what is new is
+    /// asked for. A list that does not fit is refused, and changes nothing.
+    fn rebind(&mut self, now: Now, points: &PointList) -> Result<(), String>;
     /// Next bytes to send.
     fn poll_transmit(&mut self) -> Option<Transmit>;
     /// Next report.

@@ -5,7 +5,6 @@ use crate::twin::{self, TwinConfig};
 use anyhow::{Context as _, Result};
 use catalog::{ApplicationConfig, LinkProtocol};
 use clap::Args;
-use exchange::plan::{PlanOptions, plan};
 use model::{Equipment, ExpandOptions, Network, SubstationIdx, TransformerIdx};
 use server::config::{Config, DataConfig, LinkConfig, NetworkConfig};
 use server::{Mode, load};
@@ -43,7 +42,6 @@ pub(crate) struct DemoArgs {
 /// Runs the demonstration until it is told to stop.
 pub(crate) fn command(args: DemoArgs) -> Result<ExitCode> {
     let network = network(args.network.as_deref())?;
-    let points = plan(&network, PlanOptions::default()).context("points by rule")?;
     let (directory, temporary) = match args.data {
         Some(directory) => (directory, None),
         None => {
@@ -51,6 +49,7 @@ pub(crate) fn command(args: DemoArgs) -> Result<ExitCode> {
             (temporary.0.clone(), Some(temporary))
         }
     };
+    let points = load::points_by_rule(&directory, &network)?;
     let result = runtime()?.block_on(run(args.listen, args.seed, directory, network, points));
     drop(temporary);
     result

@@ -12,7 +12,7 @@ use signal::{
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use transport::{
     Clock, Endpoint, IntakeLimits, LinkCounters, LinkReport, LinkTag, SessionLink, TlsClient, TlsFiles,
     intake, spawn_session,
@@ -39,8 +39,9 @@ async fn main() -> Result<(), Failure> {
         Config { endpoints: vec![address.clone()], counters_every_s: 60.0, t3_s: 5.0, ..Config::default() };
     ControllingSession::new(&config, &points, "S1")?;
     let kinds: Vec<PointKind> = points.iter().map(|(_, def)| def.kind).collect();
-    let make = move || -> Box<dyn PointSession> {
-        match ControllingSession::new(&config, &points, "S1") {
+    let (_points, list) = watch::channel(Arc::new(points));
+    let make = move |points: &PointList| -> Box<dyn PointSession> {
+        match ControllingSession::new(&config, points, "S1") {
             Ok(session) => Box::new(session),
             Err(error) => unreachable!("checked above: {error}"),
         }
@@ -48,6 +49,7 @@ async fn main() -> Result<(), Failure> {
     let link = SessionLink {
         tag: LinkTag(0),
         name: "S1".into(),
+        points: list,
         make: Box::new(make),
         endpoints: vec![Endpoint { address: address.clone(), tls }],
         connect_timeout: Duration::from_secs(5),

@@ -6,7 +6,7 @@ use crate::counters::{LinkCounters, LogLimit, add};
 use crate::intake::IntakeSender;
 use crate::tls::TlsClient;
 use futures_util::FutureExt;
-use signal::{Channel, LinkState, PointSession, Refusal, Request, SessionEvent};
+use signal::{Channel, LinkState, PointList, PointSession, Refusal, Request, SessionEvent};
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use timebase::Now;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -38,8 +38,10 @@ pub struct SessionLink {
     pub tag: LinkTag,
     /// For the log.
     pub name: Arc<str>,
-    /// Makes the session; again after a panic.
-    pub make: Box<dyn Fn() -> Box<dyn PointSession> + Send + Sync>,
+    /// The points; when they change, the session learns of it without losing its connections.
+    pub points: watch::Receiver<Arc<PointList>>,
+    /// Makes the session for the present points; again after a panic.
+    pub make: Box<dyn Fn(&PointList) -> Box<dyn PointSession> + Send + Sync>,
     /// One channel each, channel 0 first.
     pub endpoints: Vec<Endpoint>,
     /// How long connection establishment may take.
@@ -113,14 +115,16 @@ struct Driver<'a> {
     session: Box<dyn PointSession>,
     clock: Clock,
     reports: IntakeSender,
+    points: watch::Receiver<Arc<PointList>>,
     writes: BTreeMap<Channel, Writes>,
     log: LogLimit,
 }
 
 impl<'a> Driver<'a> {
     fn new(link: &'a SessionLink, clock: Clock, reports: IntakeSender) -> Self {
-        let session = (link.make)();
-        Self { link, session, clock, reports, writes: BTreeMap::new(), log: LogLimit::default() }
+        let mut points = link.points.clone();
+        let session = (link.make)(&points.borrow_and_update());
+        Self { link, session, clock, reports, points, writes: BTreeMap::new(), log: LogLimit::default() }
     }
 
     async fn run(mut self, requests: &mut mpsc::Receiver<Request>) {
@@ -153,8 +157,17 @@ impl<'a> Driver<'a> {
                     }
                     None => return,
                 },
+                Ok(()) = self.points.changed() => self.rebind(),
                 () = sleep_until(deadline) => self.session.handle_timeout(self.clock.now()),
             }
+        }
+    }
+
+    fn rebind(&mut self) {
+        let points = Arc::clone(&self.points.borrow_and_update());
+        if let Err(reason) = self.session.rebind(self.clock.now(), &points) {
+            // Whoever publishes a list has tried it on a session before.
+            tracing::error!(link = %self.link.name, reason, "The new points do not fit; the link keeps the old ones");
         }
     }
 

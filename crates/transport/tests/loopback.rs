@@ -15,7 +15,7 @@ use std::time::Duration;
 use timebase::{Mono, Now, UtcStamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use transport::{
     Clock, Endpoint, Intake, IntakeLimits, LinkCounters, LinkReport, LinkTag, SessionLink, StationInput,
     StationLink, StationReport, TlsClient, TlsFiles, TlsServer, intake, spawn_session, spawn_station,
@@ -65,14 +65,15 @@ fn sample(now: Now, point: u32, value: f64) -> StationInput {
 struct Centre {
     requests: mpsc::Sender<Request>,
     reports: Intake,
+    points: watch::Sender<Arc<PointList>>,
     counters: Arc<LinkCounters>,
     seen: Vec<SessionEvent>,
 }
 
 impl Centre {
     fn start(address: SocketAddr, tls: Option<TlsClient>) -> Self {
-        let make = || -> Box<dyn PointSession> {
-            Box::new(ControllingSession::new(&config(), &points(), "S1").unwrap())
+        let make = |points: &PointList| -> Box<dyn PointSession> {
+            Box::new(ControllingSession::new(&config(), points, "S1").unwrap())
         };
         Self::start_with(address, tls, Box::new(make))
     }
@@ -80,12 +81,14 @@ impl Centre {
     fn start_with(
         address: SocketAddr,
         tls: Option<TlsClient>,
-        make: Box<dyn Fn() -> Box<dyn PointSession> + Send + Sync>,
+        make: Box<dyn Fn(&PointList) -> Box<dyn PointSession> + Send + Sync>,
     ) -> Self {
         let counters = Arc::new(LinkCounters::default());
+        let (points, list) = watch::channel(Arc::new(points()));
         let link = SessionLink {
             tag: LinkTag(7),
             name: "S1".into(),
+            points: list,
             make,
             endpoints: vec![Endpoint { address: address.to_string(), tls }],
             connect_timeout: Duration::from_secs(5),
@@ -95,7 +98,7 @@ impl Centre {
         // As small as possible: the link must live with a slow reader.
         let (sender, reports) = intake(IntakeLimits { crowded: usize::MAX, full: 1, floor: 1 });
         spawn_session(link, Clock::new(), queue, sender);
-        Self { requests, reports, counters, seen: Vec::new() }
+        Self { requests, reports, points, counters, seen: Vec::new() }
     }
 
     /// Takes reports until an event is found; it is the last one kept.
@@ -232,6 +235,36 @@ async fn samples_are_counted_at_the_session_before_anybody_takes_them() {
     assert!(taken(&centre) >= u64::from(POINTS));
 }
 
+/// The list loses every point but one, and gets them back: one connection, no sample of the one that stays is lost, and what comes
+/// back is asked for.
+#[tokio::test]
+async fn a_changed_list_of_points_keeps_the_connection() {
+    let field = Field::free().await;
+    let mut centre = Centre::start(field.address, None);
+    centre.until_up().await;
+    let whole = points();
+    let one = PointList::new(vec![whole[PointId(0)].clone()]).unwrap();
+    let revised = whole.revised(&one).unwrap();
+    centre.points.send_replace(Arc::new(revised.clone()));
+    let clock = Clock::new();
+    let value = |point: u32, value: f64| {
+        move |event: &SessionEvent| {
+            matches!(event, SessionEvent::Sample(sample)
+                if sample.point == PointId(point) && sample.value == Value::Analog(value))
+        }
+    };
+    // What was under way when the list changed comes out first.
+    for step in 1..=50_u32 {
+        field.inputs.send(sample(clock.now(), 1, -1.0)).await.unwrap();
+        field.inputs.send(sample(clock.now(), 0, -f64::from(step))).await.unwrap();
+        tokio::time::timeout(LIMIT, centre.until(value(0, -f64::from(step)))).await.unwrap();
+    }
+    centre.points.send_replace(Arc::new(revised.revised(&whole).unwrap()));
+    centre.until(value(1, -1.0)).await;
+    centre.until(value(2_999, 2_999.0)).await;
+    assert_eq!(centre.counters.totals().connections, 1);
+}
+
 #[tokio::test]
 async fn a_silent_station_says_nothing_and_speaks_again_on_a_new_connection() {
     let field = Field::free().await;
@@ -281,6 +314,10 @@ async fn connections_beyond_the_group_are_refused() {
 struct Fragile;
 
 impl PointSession for Fragile {
+    fn rebind(&mut self, _: Now, _: &PointList) -> Result<(), String> {
+        Ok(())
+    }
+
     fn connected(&mut self, _: Now, _: Channel) {}
     fn disconnected(&mut self, _: Now, _: Channel) {}
     fn handle_input(&mut self, _: Now, _: Channel, bytes: &[u8]) {
@@ -305,7 +342,7 @@ impl PointSession for Fragile {
 async fn a_panic_ends_its_session_only_and_the_link_begins_anew() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut centre = Centre::start_with(address, None, Box::new(|| Box::new(Fragile)));
+    let mut centre = Centre::start_with(address, None, Box::new(|_| Box::new(Fragile)));
     for round in 1..=2 {
         let (mut peer, _) = tokio::time::timeout(LIMIT, listener.accept()).await.unwrap().unwrap();
         peer.write_all(&[1, 2, 3]).await.unwrap();

@@ -15,13 +15,42 @@ use signal::{
 use std::collections::{HashMap, VecDeque};
 use timebase::{Mono, Now, Zone};
 
+/// Which point stands at which address.
+#[derive(Debug, Default)]
+struct Map {
+    monitored: HashMap<(CommonAddress, Ioa), (PointId, PointKind)>,
+    controls: HashMap<PointId, BoundControl>,
+    /// Every common address that occurs, or that of the link.
+    stations: Vec<CommonAddress>,
+}
+
+impl Map {
+    fn new(config: &Config, points: &PointList, link: &str) -> Result<Self, ConfigError> {
+        let bound = bind(config, points, link)?;
+        let mut stations: Vec<CommonAddress> = bound.iter().map(|point| point.common_address).collect();
+        stations.sort_unstable();
+        stations.dedup();
+        if stations.is_empty() {
+            stations.push(CommonAddress(config.common_address));
+        }
+        let place = |point: &Bound| ((point.common_address, point.address), (point.point, point.kind));
+        let control = |point: &Bound| point.control.map(|control| (point.point, control));
+        Ok(Self {
+            monitored: bound.iter().map(place).collect(),
+            controls: bound.iter().filter_map(control).collect(),
+            stations,
+        })
+    }
+}
+
 /// The centre's side of one IEC 60870-5-104 link.
 #[derive(Debug)]
 pub struct ControllingSession {
     session: Controlling,
+    config: Config,
+    link: String,
     zone: Zone,
-    monitored: HashMap<(CommonAddress, Ioa), (PointId, PointKind)>,
-    controls: HashMap<PointId, BoundControl>,
+    map: Map,
     /// When the octets arrived whose reports are being fetched.
     received: Now,
     events: VecDeque<SessionEvent>,
@@ -30,29 +59,21 @@ pub struct ControllingSession {
 impl ControllingSession {
     /// A session for the points of `link`.
     pub fn new(config: &Config, points: &PointList, link: &str) -> Result<Self, ConfigError> {
-        let bound = bind(config, points, link)?;
-        let own = CommonAddress(config.common_address);
-        let mut stations: Vec<CommonAddress> = bound.iter().map(|point| point.common_address).collect();
-        stations.sort_unstable();
-        stations.dedup();
-        if stations.is_empty() {
-            stations.push(own);
-        }
-        let settings = config.controlling(stations)?;
-        let place = |point: &Bound| ((point.common_address, point.address), (point.point, point.kind));
-        let control = |point: &Bound| point.control.map(|control| (point.point, control));
+        let map = Map::new(config, points, link)?;
+        let settings = config.controlling(map.stations.clone())?;
         Ok(Self {
             zone: settings.zone.clone(),
             session: Controlling::new(settings),
-            monitored: bound.iter().map(place).collect(),
-            controls: bound.iter().filter_map(control).collect(),
+            config: config.clone(),
+            link: link.to_owned(),
+            map,
             received: Now { mono: Mono::ZERO, utc: timebase::Utc::from_micros(0) },
             events: VecDeque::new(),
         })
     }
 
     fn command(&mut self, now: Now, command: Command, step: Step) -> Result<(), Refusal> {
-        let control = *self.controls.get(&command.point).ok_or(Refusal::NotControllable)?;
+        let control = *self.map.controls.get(&command.point).ok_or(Refusal::NotControllable)?;
         let select = step != Step::Execute;
         let element = convert::command(control.type_id, command.value, select).ok_or(Refusal::WrongValue)?;
         if select && element.qualifier().is_none() {
@@ -95,7 +116,7 @@ impl ControllingSession {
         let station = asdu.header.common_address;
         let mut unknown = None;
         for object in asdu.objects() {
-            let bound = self.monitored.get(&(station, object.address));
+            let bound = self.map.monitored.get(&(station, object.address));
             let reading = convert::reading(&object.element);
             let (Some(&(point, kind)), Some((value, mut quality))) = (bound, reading) else {
                 unknown = unknown.or(Some(object.address));
@@ -151,6 +172,17 @@ impl PointSession for ControllingSession {
             Request::InterrogateCounters => self.session.begin(now, Procedure::Counters).map_err(refusal),
             Request::SynchroniseClock => self.session.begin(now, Procedure::Clock).map_err(refusal),
         }
+    }
+
+    fn rebind(&mut self, now: Now, points: &PointList) -> Result<(), String> {
+        let map = Map::new(&self.config, points, &self.link).map_err(|error| error.to_string())?;
+        let is_wider = map.monitored.iter().any(|(place, _)| !self.map.monitored.contains_key(place));
+        let stations = map.stations.clone();
+        self.map = map;
+        if is_wider {
+            self.session.restation(now, stations);
+        }
+        Ok(())
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {

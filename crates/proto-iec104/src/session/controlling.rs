@@ -285,6 +285,18 @@ impl Controlling {
         Ok(())
     }
 
+    /// The points of the link have changed, and with them the stations: what is new is interrogated; the link stays up.
+    pub fn restation(&mut self, now: Now, stations: Vec<CommonAddress>) {
+        self.settings.stations = stations;
+        if self.active.is_some() {
+            self.enqueue(Procedure::Interrogation);
+            if self.settings.counters.is_some() {
+                self.enqueue(Procedure::Counters);
+            }
+            self.settle(now);
+        }
+    }
+
     /// Next octets to send.
     pub fn poll_transmit(&mut self) -> Option<Outgoing> {
         self.outbox.pop_front()

@@ -31,6 +31,13 @@ impl Treatment {
         Self { modes, ..Self::default() }
     }
 
+    /// Forgets what it knows of points that are not as they were.
+    pub(super) fn keep(&mut self, stays: impl Fn(PointId) -> bool) {
+        self.modes.retain(|id, _| stays(*id));
+        self.beneath.retain(|id, _| stays(*id));
+        self.counters.retain(|id, _| stays(*id));
+    }
+
     /// Whether no point is set aside.
     pub(super) fn is_usual(&self) -> bool {
         self.modes.is_empty()
@@ -97,7 +104,7 @@ impl Centre {
     /// When the point or the value does not fit; nothing is changed then.
     pub fn set_mode(&mut self, point: PointId, set: SetMode, now: Now) -> Result<(), ModeError> {
         let points = std::sync::Arc::clone(self.table.points());
-        let def = points.get(point).ok_or(ModeError::Unknown)?;
+        let def = points.get(point).filter(|def| !def.retired).ok_or(ModeError::Unknown)?;
         let mode = set.mode;
         if mode.replaced.is_some_and(|value| !crate::table::fits(def.kind, value)) {
             return Err(ModeError::WrongValue);

@@ -2,14 +2,14 @@
 
 use super::session::{Signed, same_origin};
 use super::{ApiError, Shared};
-use crate::live::{Client, Scope};
+use crate::live::Client;
 use api::{ErrorView, StatusView};
 use axum::Json;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use security::{Areas, Right};
+use security::Right;
 use std::fmt::Write as _;
 
 /// Largest message that a client may send.
@@ -75,20 +75,11 @@ fn client(shared: &Shared, signed: &Signed) -> Client {
         core: shared.core.clone(),
         hub: shared.hub.clone(),
         clock: shared.clock,
-        scope: scope(shared, signed),
+        areas: signed.0.principal.areas.clone(),
+        lists: shared.lists.clone(),
         revoked: signed.0.revoked.clone(),
         expires: signed.0.expires,
     }
-}
-
-fn scope(shared: &Shared, signed: &Signed) -> Scope {
-    let points = match &signed.0.principal.areas {
-        Areas::All => None,
-        areas @ Areas::Only(_) => {
-            Some(shared.points.iter().map(|(_, def)| areas.cover(&def.substation)).collect())
-        }
-    };
-    Scope { points }
 }
 
 fn exposition(status: &StatusView) -> String {
@@ -112,6 +103,12 @@ fn exposition(status: &StatusView) -> String {
             counters.received,
         ),
         ("samples_waiting", "gauge", "Samples on their way to the point table.", counters.waiting),
+        (
+            "samples_coalesced_total",
+            "counter",
+            "Measured values replaced by newer ones under overload.",
+            counters.coalesced,
+        ),
         ("samples_processed_total", "counter", "Samples applied to the point table.", counters.processed),
         ("samples_held_total", "counter", "Samples of points that people have set aside.", counters.held),
         ("points_calculated_total", "counter", "Results of formulas.", counters.calculated),
@@ -119,6 +116,7 @@ fn exposition(status: &StatusView) -> String {
         ("changes_recorded_total", "counter", "Changes handed to the historian.", counters.changed),
         ("changes_stored_total", "counter", "Changes durable in the historian.", counters.stored),
         ("changes_shed_total", "counter", "Changes that the historian did not take.", counters.changes_shed),
+        ("states_shed_total", "counter", "The same of indications and counters.", counters.states_shed),
         ("values_served_total", "counter", "Point values handed to clients.", counters.served),
         ("cycle", "counter", "Process images frozen.", status.cycle),
     ] {

@@ -145,7 +145,7 @@ pub(crate) async fn events(
 ) -> Result<Json<EventsView>, ApiError> {
     signed.require(Right::View)?;
     let limit = query.limit.unwrap_or(200).clamp(1, MAX_EVENTS);
-    let (store, points) = (shared.store.clone(), shared.points.clone());
+    let (store, points) = (shared.store.clone(), shared.points());
     let areas = signed.0.principal.areas.clone();
     let read = tokio::task::spawn_blocking(move || {
         let mut records = match (query.after, query.before) {

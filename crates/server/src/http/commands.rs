@@ -70,7 +70,9 @@ pub(crate) async fn select(
     Json(body): Json<CommandRequest>,
 ) -> Result<(StatusCode, Json<CommandView>), ApiError> {
     let point = PointId(body.point);
-    let def = shared.points.get(point).ok_or_else(|| ApiError::not_found("point"))?;
+    let points = shared.points();
+    let known = points.get(point).filter(|def| !def.retired);
+    let def = known.ok_or_else(|| ApiError::not_found("point"))?;
     let value = views::command_value(def, body.value).ok_or_else(|| {
         ApiError::bad_request("the point cannot take that value", "see control in the point's view")
     })?;

@@ -16,7 +16,7 @@ pub(crate) async fn network(
     signed: Signed,
 ) -> Result<Json<NetworkView>, ApiError> {
     signed.require(Right::View)?;
-    Ok(Json(NetworkView::clone(&shared.network)))
+    Ok(Json(NetworkView::clone(&shared.network())))
 }
 
 /// The latest state estimate.

@@ -91,7 +91,7 @@ async fn read<T: Send + 'static>(
     work: impl FnOnce(&Historian, SeriesId) -> Result<T, historian::HistorianError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let historian = shared.historian.clone();
-    let series = historian.series(&shared.points[point].mrid);
+    let series = historian.series(&shared.points()[point].mrid);
     let series = series.ok_or_else(|| ApiError::not_found("history of this point"))?;
     let done = tokio::task::spawn_blocking(move || work(&historian, series)).await;
     let done = done.map_err(|error| ApiError::internal(error.to_string()))?;
@@ -188,7 +188,7 @@ pub(crate) async fn integral(
         from: views::stamp(span.from),
         to: views::stamp(span.to),
         unit_hours: found.value_seconds / 3_600.0,
-        unit: shared.points[point].unit.clone(),
+        unit: shared.points()[point].unit.clone(),
         coverage: found.coverage(),
         gaps: found.gaps,
         rows: found.rows,
@@ -222,7 +222,7 @@ pub(crate) async fn correct(
     audit(&shared, &signed, point, &body).await?;
     let note = format!("{}: {}", signed.0.principal.name, body.reason.trim());
     let quality = body.value.map_or(Quality::invalid(Detail::NONE), |_| Quality::GOOD);
-    let kind = crate::recorder::kind_number(shared.points[point].kind);
+    let kind = crate::recorder::kind_number(shared.points()[point].kind);
     let row = read(&shared, point, move |historian, series| {
         let row = Row {
             series,
@@ -259,7 +259,7 @@ async fn audit(
         actor: signed.0.principal.name.clone(),
         source: signed.0.session.clone(),
         action: "correct history".to_owned(),
-        target: shared.points[point].name.clone(),
+        target: shared.points()[point].name.clone(),
         old: None,
         new: Some(format!("{} at {}", body.value.map_or("no value".to_owned(), |v| v.to_string()), body.t)),
         outcome: Outcome::Allowed,

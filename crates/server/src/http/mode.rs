@@ -39,7 +39,7 @@ pub(crate) async fn set(
             "say why the point is set aside or released",
         ));
     }
-    let kind = shared.points[point].kind;
+    let kind = shared.points()[point].kind;
     let replaced = body.value.map(|value| value_of(kind, value));
     if replaced == Some(None) {
         return Err(ApiError::bad_request(

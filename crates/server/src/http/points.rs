@@ -59,8 +59,9 @@ pub(crate) async fn list(
     signed.require(Right::View)?;
     let areas = signed.0.principal.areas.clone();
     let search = query.search.unwrap_or_default().to_lowercase();
+    let (points, states) = (shared.points(), shared.states());
     let wanted = |(id, def): &(PointId, &PointDef)| {
-        let Some(state) = shared.states.get(*id) else { return false };
+        let Some(state) = states.get(*id) else { return false };
         let quality = if state.stale {
             "stale"
         } else if state.quality.is_good() {
@@ -74,7 +75,7 @@ pub(crate) async fn list(
             && query.kind.as_ref().is_none_or(|wanted| wanted == def.kind.name())
             && query.quality.as_ref().is_none_or(|wanted| wanted == quality)
     };
-    let matching: Vec<PointId> = shared.points.iter().filter(wanted).map(|(id, _)| id).collect();
+    let matching: Vec<PointId> = points.in_use().filter(wanted).map(|(id, _)| id).collect();
     let total = matching.len();
     let page = matching.into_iter().skip(query.offset).take(query.limit.min(MAX_PAGE));
     let page: Vec<PointId> = page.collect();
@@ -134,7 +135,7 @@ pub(crate) async fn history(
     let most = query.max_points.unwrap_or(1_000).clamp(1, MAX_BUCKETS);
     let historian = shared.historian.clone();
     let (name, unit, mrid) = {
-        let def = &shared.points[id];
+        let def = &shared.points()[id];
         (def.name.clone(), def.unit.clone(), def.mrid.clone())
     };
     let read =
@@ -214,7 +215,9 @@ pub(crate) async fn remove_tag(
 pub(crate) fn visible(shared: &Shared, signed: &Signed, id: u32, right: Right) -> Result<PointId, ApiError> {
     signed.require(right)?;
     let id = PointId(id);
-    let def = shared.points.get(id).ok_or_else(|| ApiError::not_found("point"))?;
+    let points = shared.points();
+    let known = points.get(id).filter(|def| !def.retired);
+    let def = known.ok_or_else(|| ApiError::not_found("point"))?;
     signed.require_in(right, &def.substation)?;
     Ok(id)
 }
