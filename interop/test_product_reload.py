@@ -150,6 +150,29 @@ def test_what_does_not_fit_changes_nothing(plant):
     assert state() == before
 
 
+def test_the_command_line_tells_and_applies(plant, tmp_path):
+    product_data = plant.data
+    plant.centre.stop()
+    token = tmp_path / "token"
+    token.write_text(product.tieline("token", "create", "first", "--data", product_data).stdout)
+    plant.start_centre()
+    rows = export(plant.api)
+    row(rows, "S4/V")["high"] = "139.5"
+    row(rows, "S4/V")["high_high"] = "141"
+    old = row(export(plant.api), "S4/V")["high"]
+    (tmp_path / "list.csv").write_text(text(rows))
+    call = lambda *more: product.tieline("reload", plant.api.base, "--token-file", token, "--list", tmp_path / "list.csv", *more, check=False)
+    told = call()
+    assert told.returncode == 0 and f'~ S4/V high: "{old}" -> "139.5"' in told.stdout, (told.stdout, told.stderr)
+    assert "0 added, 0 removed, 1 changed" in told.stderr and row(export(plant.api), "S4/V")["high"] == old
+    done = call("--apply", "from the console")
+    assert done.returncode == 0 and "in force as revision 2" in done.stderr, done.stderr
+    assert row(export(plant.api), "S4/V")["high"] == "139.5"
+    (tmp_path / "list.csv").write_text("name,mrid\n")
+    bad = call()
+    assert bad.returncode == 1 and "line 1" in bad.stderr and "hint" in bad.stderr, bad.stderr
+
+
 def test_no_sample_is_lost_while_lists_change(tmp_path):
     """A counter counts as fast as it can while the list changes again and again: every reading is a row of history."""
     station = RawStation()

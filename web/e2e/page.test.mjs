@@ -222,6 +222,56 @@ describe("the page", () => {
     });
   }
 
+  test("sets a point aside and treats it as usual again", async () => {
+    await visit(page, "#/points", ".table-scroll");
+    await page.fill(id("point-search"), "S5/V");
+    await page.click(`${id("point-row-S5/V")} button`);
+    await page.waitForSelector(id("faceplate"));
+    await page.click(id("mode-open"));
+    await page.waitForSelector(id("mode-dialog"));
+    await page.check(id("mode-replaced"));
+    await page.fill(id("mode-value"), "135.5");
+    await page.fill(id("mode-reason"), "meter is being replaced");
+    await page.click(id("mode-set"));
+    await page.waitForSelector(id("mode-dialog"), { state: "detached" });
+    const point = async () => (await ask(page, "/points?search=S5%2FV&limit=10")).points.find((p) => p.name === "S5/V");
+    let shown = await point();
+    assert.equal(shown.value, 135.5);
+    assert.deepEqual([shown.mode.replaced, shown.mode.reason, shown.quality.source], [true, "meter is being replaced", "substituted"]);
+    await page.click(`${id("point-row-S5/V")} button`);
+    await page.click(id("mode-open"));
+    await page.uncheck(id("mode-replaced"));
+    await page.fill(id("mode-reason"), "new meter reads well");
+    await page.click(id("mode-set"));
+    await page.waitForSelector(id("mode-dialog"), { state: "detached" });
+    shown = await point();
+    assert.deepEqual([shown.mode, shown.quality.source], [null, "process"]);
+  });
+
+  test("compares a point list and puts it into force", async () => {
+    await visit(page, "#/points", ".table-scroll");
+    const csv = await page.evaluate(() => fetch("/api/v1/point-list").then((answer) => answer.text()));
+    const lines = csv.trimEnd().split("\n");
+    const columns = lines[0].split(",");
+    const at = lines.findIndex((line) => line.startsWith("S5/V,"));
+    const cells = lines[at].split(",");
+    cells[columns.indexOf("high")] = "140";
+    cells[columns.indexOf("high_high")] = "150";
+    lines[at] = cells.join(",");
+    await page.click(id("list-open"));
+    await page.setInputFiles(id("list-file"), { name: "points.csv", mimeType: "text/csv", buffer: Buffer.from(`${lines.join("\n")}\n`) });
+    await page.waitForSelector(id("list-differences"));
+    const told = await page.textContent(id("list-differences"));
+    assert.ok(told.includes("S5/V") && told.includes("high") && told.includes("140"), told);
+    assert.deepEqual(await violations(page), []);
+    await page.fill(id("list-reason"), "season");
+    await page.click(id("list-apply"));
+    await page.waitForFunction((list) => document.querySelector(list)?.textContent.includes("In force"), id("list-dialog"));
+    const limits = (await ask(page, "/points?search=S5%2FV&limit=10")).points.find((p) => p.name === "S5/V").limits;
+    assert.equal(limits.high, 140);
+    await page.keyboard.press("Escape");
+  });
+
   test("tells why a token is refused", async () => {
     const other = await openPage(browser, "dark");
     await other.page.goto(`${centre.origin}/#token=spent`);
@@ -321,6 +371,15 @@ async function dialogs(page, point, check) {
   await page.click(id("tag-open"));
   await page.waitForSelector(id("tag-dialog"));
   await check("tag dialog");
+  await page.keyboard.press("Escape");
+  await open();
+  await page.click(id("mode-open"));
+  await page.waitForSelector(id("mode-dialog"));
+  await check("mode dialog");
+  await page.keyboard.press("Escape");
+  await page.click(id("list-open"));
+  await page.waitForSelector(id("list-dialog"));
+  await check("point list dialog");
   await page.keyboard.press("Escape");
   await page.keyboard.press("?");
   await page.focus("main");

@@ -19,6 +19,7 @@ import { KeysDialog } from "./parts/KeysDialog";
 import { PriorityMark } from "./parts/marks";
 import { FIRST_PAGE, type PageName, PAGES } from "./parts/pages";
 import { ModeDialog } from "./parts/ModeDialog";
+import { PointListDialog } from "./parts/PointListDialog";
 import { TagDialog } from "./parts/TagDialog";
 import {
   catalogue,
@@ -66,8 +67,18 @@ function useLive(onSessionLost: () => void): void {
       }
       seen = store.events[store.events.length - 1]?.seq ?? seen;
     });
+    let revision: number | undefined;
+    const offStatus = store.subscribe("status", () => {
+      const now = store.status?.points.revision;
+      if (revision !== undefined && now !== revision) {
+        void catalogue.load();
+        void loadNetwork();
+      }
+      revision = now;
+    });
     return () => {
       connection.stop();
+      offStatus();
       offLink();
       offEvents();
     };
@@ -313,6 +324,8 @@ function Dialogs() {
       return <ControlDialog key={now.point} point={now.point} onClose={close} />;
     case "mode":
       return <ModeDialog key={now.point} point={now.point} onClose={close} />;
+    case "list":
+      return <PointListDialog onClose={close} />;
     case "clock":
       return <ClockDialog onClose={close} />;
     case "tags":

@@ -35,7 +35,7 @@ export interface Status {
   mode: string;
   started_at: string;
   now: string;
-  points: { total: number; good: number; stale: number; invalid: number };
+  points: { revision: number; total: number; good: number; stale: number; invalid: number };
   counters: {
     received: number;
     waiting: number;
@@ -94,6 +94,17 @@ export interface Limits {
   low: number | null;
   high: number | null;
   high_high: number | null;
+}
+
+export interface PointListDifference {
+  revision: number;
+  added: string[];
+  added_count: number;
+  removed: string[];
+  removed_count: number;
+  changed: { name: string; mrid: string; cells: { column: string; old: string; new: string }[] }[];
+  changed_count: number;
+  in_use: string[];
 }
 
 export interface PointMode {
@@ -541,6 +552,9 @@ export const api = {
   cancel: (id: number) => command(`/commands/${id}/cancel`),
   command: (id: number) => call<Command>("GET", `/commands/${id}`),
   commands: (limit: number) => call<{ commands: Command[] } | Command[]>("GET", `/commands?limit=${limit}`),
+  comparePointList: (csv: string) => call<PointListDifference>("POST", "/point-list/compare", { csv }),
+  applyPointList: (csv: string, revision: number, reason: string) =>
+    call<PointListDifference>("POST", "/point-list/apply", { csv, revision, reason }),
   setMode: (point: number, mode: PointModeRequest) => call<Point>("PUT", `/points/${point}/mode`, mode),
   followClock: (reason: string) => call<ClockView>("POST", "/clock/follow", { reason }),
   placeTag: (point: number, kind: TagKind, text: string) =>

@@ -163,6 +163,7 @@ export type Open =
   | { kind: "tags"; point: number }
   | { kind: "mode"; point: number }
   | { kind: "clock" }
+  | { kind: "list" }
   | { kind: "faceplate"; point: number }
   | { kind: "search" }
   | { kind: "keys" };

@@ -9,6 +9,7 @@ mod centre;
 mod demo;
 mod files;
 mod pool;
+mod reload;
 mod study;
 mod twin;
 
@@ -45,6 +46,8 @@ enum Command {
     Points(files::PointsArgs),
     /// Tell what a capture or a piece of hex says, frame by frame.
     Decode(files::DecodeArgs),
+    /// Compare a point list with that of a running centre, and put it into force without a restart.
+    Reload(reload::ReloadArgs),
     /// Users of a centre that is not running.
     User(admin::UserArgs),
     /// Tokens of a centre that is not running.
@@ -92,6 +95,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Convert(args) => files::convert(&args),
         Command::Points(args) => files::points(&args),
         Command::Decode(args) => files::decode(&args),
+        Command::Reload(args) => reload::command(&args),
         Command::User(args) => admin::user(args),
         Command::Token(args) => admin::token(args),
         Command::Audit(args) => admin::audit(args),

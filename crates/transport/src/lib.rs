@@ -22,6 +22,6 @@ mod tls;
 pub use clock::{Clock, ClockSource};
 pub use counters::{LinkCounters, LinkTotals};
 pub use intake::{Intake, IntakeClosed, IntakeCounts, IntakeLimits, IntakeProbe, IntakeSender, intake};
-pub use session::{Endpoint, LinkReport, LinkTag, SessionLink, spawn_session};
+pub use session::{Endpoint, LinkReport, LinkTag, MakeSession, SessionLink, spawn_session};
 pub use station::{StationInput, StationLink, StationReport, spawn_station};
 pub use tls::{TlsClient, TlsError, TlsFiles, TlsServer};

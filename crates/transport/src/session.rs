@@ -32,6 +32,9 @@ pub struct Endpoint {
     pub tls: Option<TlsClient>,
 }
 
+/// Makes the session of a link for a list of points.
+pub type MakeSession = Box<dyn Fn(&PointList) -> Box<dyn PointSession> + Send + Sync>;
+
 /// Everything that the driver needs to know of a link.
 pub struct SessionLink {
     /// Comes back with every report.
@@ -41,7 +44,7 @@ pub struct SessionLink {
     /// The points; when they change, the session learns of it without losing its connections.
     pub points: watch::Receiver<Arc<PointList>>,
     /// Makes the session for the present points; again after a panic.
-    pub make: Box<dyn Fn(&PointList) -> Box<dyn PointSession> + Send + Sync>,
+    pub make: MakeSession,
     /// One channel each, channel 0 first.
     pub endpoints: Vec<Endpoint>,
     /// How long connection establishment may take.

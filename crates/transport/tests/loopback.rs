@@ -17,8 +17,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use transport::{
-    Clock, Endpoint, Intake, IntakeLimits, LinkCounters, LinkReport, LinkTag, SessionLink, StationInput,
-    StationLink, StationReport, TlsClient, TlsFiles, TlsServer, intake, spawn_session, spawn_station,
+    Clock, Endpoint, Intake, IntakeLimits, LinkCounters, LinkReport, LinkTag, MakeSession, SessionLink,
+    StationInput, StationLink, StationReport, TlsClient, TlsFiles, TlsServer, intake, spawn_session,
+    spawn_station,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -78,11 +79,7 @@ impl Centre {
         Self::start_with(address, tls, Box::new(make))
     }
 
-    fn start_with(
-        address: SocketAddr,
-        tls: Option<TlsClient>,
-        make: Box<dyn Fn(&PointList) -> Box<dyn PointSession> + Send + Sync>,
-    ) -> Self {
+    fn start_with(address: SocketAddr, tls: Option<TlsClient>, make: MakeSession) -> Self {
         let counters = Arc::new(LinkCounters::default());
         let (points, list) = watch::channel(Arc::new(points()));
         let link = SessionLink {

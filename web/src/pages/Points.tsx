@@ -84,6 +84,9 @@ export function Points() {
         <Filter label={S.points.kind} value={kind} onValue={(v) => setKind(v as PointKind | "all")} options={KINDS.map((k) => [k, S.points.kinds[k]])} />
         <Filter label={S.points.quality} value={trust} onValue={(v) => setTrust(v as Trust | "all")} options={TRUSTS.map((t) => [t, S.trust[t]])} />
         <Filter label={S.points.substation} value={substation} onValue={setSubstation} options={substations.map((s) => [s, s])} />
+        <button type="button" onClick={() => open.set({ kind: "list" })} data-testid="list-open">
+          {S.pointList.open}
+        </button>
         <span className="muted">{S.points.shown(count(rows.length), count(known.total))}</span>
       </div>
       {known.total > CATALOGUE_MAX && <p className="muted">{S.points.partial(count(CATALOGUE_MAX))}</p>}

@@ -82,18 +82,37 @@ fn client(shared: &Shared, signed: &Signed) -> Client {
     }
 }
 
-fn exposition(status: &StatusView) -> String {
-    let mut text = String::new();
-    let mut gauge = |name: &str, kind: &str, help: &str, value: f64| {
+/// The text form of metrics that Prometheus reads.
+#[derive(Default)]
+struct Exposition(String);
+
+impl Exposition {
+    fn add(&mut self, name: &str, kind: &str, help: &str, value: f64) {
         // Writing to a string cannot fail.
         let _written = writeln!(
-            text,
+            self.0,
             "# HELP tieline_{name} {help}\n# TYPE tieline_{name} {kind}\ntieline_{name} {value}"
         );
-    };
-    // Exact up to 2^53, which counters of samples do not reach.
-    let count = |value: u64| value as f64;
-    let size = |value: usize| value as f64;
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: f64) {
+        self.add(name, "gauge", help, value);
+    }
+}
+
+// Exact up to 2^53, which counters of samples do not reach.
+fn count(value: u64) -> f64 {
+    value as f64
+}
+
+fn exposition(status: &StatusView) -> String {
+    let mut text = Exposition::default();
+    counters_to(&mut text, status);
+    present_to(&mut text, status);
+    text.0
+}
+
+fn counters_to(text: &mut Exposition, status: &StatusView) {
     let counters = &status.counters;
     for (name, kind, help, value) in [
         (
@@ -120,15 +139,19 @@ fn exposition(status: &StatusView) -> String {
         ("values_served_total", "counter", "Point values handed to clients.", counters.served),
         ("cycle", "counter", "Process images frozen.", status.cycle),
     ] {
-        gauge(name, kind, help, count(value));
+        text.add(name, kind, help, count(value));
     }
-    gauge("points", "gauge", "Configured points.", size(status.points.total));
-    gauge("points_good", "gauge", "Points that are good and fresh.", size(status.points.good));
-    gauge("points_stale", "gauge", "Points that are stale.", size(status.points.stale));
-    gauge("alarms_active", "gauge", "Active alarms.", size(status.alarms.active));
-    gauge(
+}
+
+fn present_to(text: &mut Exposition, status: &StatusView) {
+    let size = |value: usize| value as f64;
+    let flag = |value: bool| f64::from(u8::from(value));
+    text.gauge("points", "Configured points.", size(status.points.total));
+    text.gauge("points_good", "Points that are good and fresh.", size(status.points.good));
+    text.gauge("points_stale", "Points that are stale.", size(status.points.stale));
+    text.gauge("alarms_active", "Active alarms.", size(status.alarms.active));
+    text.gauge(
         "alarms_unacknowledged",
-        "gauge",
         "Alarms that wait for acknowledgement.",
         size(status.alarms.unacknowledged),
     );
@@ -137,21 +160,30 @@ fn exposition(status: &StatusView) -> String {
         ("suppressed", "Alarms hidden by design.", status.alarms.suppressed),
         ("out_of_service", "Alarms out of service.", status.alarms.out_of_service),
     ] {
-        gauge(&format!("alarms_{place}"), "gauge", help, size(value));
+        text.gauge(&format!("alarms_{place}"), help, size(value));
     }
-    gauge("alarms_rate", "gauge", "Alarms annunciated in the last ten minutes.", count(status.alarms.rate));
-    let flood = f64::from(u8::from(status.alarms.flood_since.is_some()));
-    gauge("alarms_flood", "gauge", "Whether an alarm flood lasts.", flood);
+    text.gauge("alarms_rate", "Alarms annunciated in the last ten minutes.", count(status.alarms.rate));
+    let flood = flag(status.alarms.flood_since.is_some());
+    text.gauge("alarms_flood", "Whether an alarm flood lasts.", flood);
     let up = status.sessions.iter().filter(|link| link.state == "up").count();
-    gauge("links", "gauge", "Configured links.", size(status.sessions.len()));
-    gauge("links_up", "gauge", "Links that are up.", size(up));
-    let converged = f64::from(u8::from(status.estimation.state == "converged"));
-    gauge("estimation_converged", "gauge", "Whether the last state estimate converged.", converged);
-    gauge(
+    text.gauge("links", "Configured links.", size(status.sessions.len()));
+    text.gauge("links_up", "Links that are up.", size(up));
+    let converged = flag(status.estimation.state == "converged");
+    text.gauge("estimation_converged", "Whether the last state estimate converged.", converged);
+    text.gauge(
         "estimation_age_seconds",
-        "gauge",
         "Age of the last state estimate.",
         status.estimation.age_s.unwrap_or(f64::NAN),
     );
-    text
+    let clock = &status.clock;
+    text.gauge(
+        "clock_synchronised",
+        "Whether something keeps the clock.",
+        flag(clock.state == "synchronised"),
+    );
+    text.gauge(
+        "clock_held_over_seconds",
+        "How far the machine's clock is ahead while it is not followed.",
+        clock.machine_ahead_s.unwrap_or(0.0),
+    );
 }
