@@ -55,7 +55,7 @@ def test_integral_and_samples_equal_numpy(demo, measured, method):
     if method == "step":
         wanted = (value[inside] * seconds).sum() / 3600
     else:
-        wanted = numpy.trapezoid(value[first:len(at) - 1], at[first:len(at) - 1] / 1e6 - begin / 1e6) / 3600
+        wanted = numpy.trapezoid(value[first:len(at) - 1], (at[first:len(at) - 1] - begin) / 1e6) / 3600
     found = demo.api.get(path + "/integral", **span)
     assert found["unit_hours"] == pytest.approx(wanted, rel=1e-9), found
     assert found["coverage"] == 1.0 and found["gaps"] == 0 and found["rows"] == len(at) - 2 - first
