@@ -115,7 +115,7 @@ export function System({ onSignOut }: { onSignOut: () => void }) {
         <Card title={t.links} className="wide-card">
           <LinkTable />
         </Card>
-        <Card title={t.counters}>
+        <Card title={t.counters} className="tall-card">
           <Facts
             rows={COUNTERS.map((name) => [S.overview.counters[name], count(status?.counters[name])])}
           />
