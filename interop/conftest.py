@@ -35,7 +35,9 @@ def binary():
 @pytest.fixture(scope="module")
 def demo(binary, tmp_path_factory):
     """A demonstration for the tests of one file."""
-    running = product.Demo("--data", tmp_path_factory.mktemp("demo"))
+    data = tmp_path_factory.mktemp("demo")
+    running = product.Demo("--data", data)
+    running.data = data
     yield running
     if running.alive():
         running.stop()

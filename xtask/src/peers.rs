@@ -14,7 +14,12 @@ const REQUIREMENTS: &str = "interop/requirements.txt";
 /// Node and npm as a Python package, for machines without a Node that is new enough.
 const NODE_REQUIREMENTS: &str = "interop/requirements-node.txt";
 /// Programs that the tests start, with the Debian package of each.
-const DEBIAN: &[(&str, &str)] = &[("chromium", "chromium"), ("faketime", "faketime"), ("tshark", "tshark")];
+const DEBIAN: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("faketime", "faketime"),
+    ("java", "default-jre-headless"),
+    ("tshark", "tshark"),
+];
 /// What `python3 -m venv` needs beside the interpreter on Debian.
 const DEBIAN_VENV: &str = "python3-venv";
 /// The first version of Node that can build the page: major and minor number.

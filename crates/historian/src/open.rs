@@ -1,6 +1,7 @@
 //! Opening is recovery: the same steps after a clean end, a crash, or for a new folder.
 
 use crate::commit::{Committer, Queue};
+use crate::describe::{self, Description};
 use crate::disk::{FolderLock, Mode, RealDisk};
 use crate::error::{HistorianError, at};
 use crate::files::{FileNo, Folder, number_in};
@@ -104,6 +105,24 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    fn new(
+        folder: &Folder,
+        tables: Tables,
+        next_file: FileNo,
+        options: Options,
+    ) -> Result<Self, HistorianError> {
+        Ok(Self {
+            folder: folder.clone(),
+            queue: Queue::default(),
+            tables,
+            series: Mutex::new(SeriesMap::open(folder, "series.csv")?),
+            notes: Mutex::new(SeriesMap::open(folder, "notes.csv")?),
+            next_file: AtomicU64::new(next_file),
+            fault: Mutex::new(None),
+            options,
+        })
+    }
+
     pub(crate) fn next_file(&self) -> FileNo {
         self.next_file.fetch_add(1, Ordering::Relaxed)
     }
@@ -164,20 +183,30 @@ impl Historian {
         recovery.lost_rows += replay.lost_rows;
         recovery.damaged.extend(replay.damaged);
         let wal = WalWriter::create(folder, next_file)?;
-        let shared = Arc::new(Shared {
-            folder: folder.clone(),
-            queue: Queue::default(),
-            tables: Tables::new(active, segments, manifest),
-            series: Mutex::new(SeriesMap::open(folder, "series.csv")?),
-            notes: Mutex::new(SeriesMap::open(folder, "notes.csv")?),
-            next_file: AtomicU64::new(next_file + 1),
-            fault: Mutex::new(None),
-            options,
-        });
+        let tables = Tables::new(active, segments, manifest);
+        let shared = Arc::new(Shared::new(folder, tables, next_file + 1, options)?);
         let committer = Committer::new(Arc::clone(&shared), wal, replay.next_row);
         let flusher = Flusher::new(Arc::clone(&shared));
         let historian = Self { shared, committer: None, flusher: None, _lock: lock_file };
         Ok((historian, (committer, flusher), recovery))
+    }
+
+    /// A historian that takes no rows and changes no file: it has neither lock nor threads.
+    pub(crate) fn that_only_reads(folder: &Folder, tables: Tables) -> Result<Self, HistorianError> {
+        let shared = Shared::new(folder, tables, 0, Options::default())?;
+        shared.queue.close();
+        Ok(Self { shared: Arc::new(shared), committer: None, flusher: None, _lock: Box::new(()) })
+    }
+
+    /// The names of all series, by their numbers.
+    pub(crate) fn names(&self) -> Vec<String> {
+        lock(&self.shared.series).names()
+    }
+
+    /// Says what series are called, for readers of the folder; durable when this returns.
+    pub fn describe(&self, points: &[Description]) -> Result<(), HistorianError> {
+        let _one_at_a_time = lock(&self.shared.series);
+        describe::write(&self.shared.folder, points)
     }
 
     /// The series of each name, in order; new ones are durable when this returns.

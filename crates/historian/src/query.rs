@@ -178,7 +178,7 @@ impl Historian {
     }
 
     /// Like [`Self::visit`], for a reading.
-    fn sift(
+    pub(crate) fn sift(
         &self,
         series: SeriesId,
         (span, reading): (Span, Reading),
@@ -275,7 +275,7 @@ impl Historian {
             else {
                 continue;
             };
-            match SegmentReader::open(segment).and_then(|reader| reader.group(number)) {
+            match segment.group(number, &mut None) {
                 Ok(rows) => {
                     let end = rows.partition_point(|row| row.key() < (series, time));
                     let row = end.checked_sub(1).map(|last| rows[last]).filter(|row| row.series == series);
@@ -302,18 +302,18 @@ struct Cursor {
     groups: Range<usize>,
     /// Only these rows, if given.
     keep: Option<(SeriesId, Span)>,
-    rows: Vec<Row>,
+    rows: Arc<Vec<Row>>,
     at: usize,
 }
 
 impl Cursor {
     fn new(segment: &Arc<Segment>, groups: Range<usize>) -> Self {
         let segment = Some(Arc::clone(segment));
-        Self { segment, reader: None, groups, keep: None, rows: Vec::new(), at: 0 }
+        Self { segment, reader: None, groups, keep: None, rows: Arc::default(), at: 0 }
     }
 
     fn loaded(rows: Vec<Row>) -> Self {
-        Self { segment: None, reader: None, groups: 0..0, keep: None, rows, at: 0 }
+        Self { segment: None, reader: None, groups: 0..0, keep: None, rows: Arc::new(rows), at: 0 }
     }
 
     /// The next row; reads the next row groups as needed and calls `damaged` for each that cannot be.
@@ -328,24 +328,25 @@ impl Cursor {
                         segment.spoil();
                     }
                     damaged(error);
-                    self.rows.clear();
+                    self.rows = Arc::default();
                 }
             }
             self.at = 0;
             if let Some((series, span)) = self.keep {
-                self.rows.retain(|row| row.series == series && span.contains(row.time));
+                let start = self.rows.partition_point(|row| row.key() < (series, span.from));
+                let end = self.rows.partition_point(|row| row.key() < (series, span.to)).max(start);
+                if (start, end) != (0, self.rows.len()) {
+                    self.rows = Arc::new(self.rows[start..end].to_vec());
+                }
             }
         }
         self.rows.get(self.at).copied()
     }
 
-    fn read(&mut self, number: usize) -> Result<Vec<Row>, HistorianError> {
-        let Some(segment) = &self.segment else { return Ok(Vec::new()) };
-        let reader = match self.reader.take() {
-            Some(reader) => reader,
-            None => SegmentReader::open(segment)?,
-        };
-        self.reader.insert(reader).group(number)
+    fn read(&mut self, number: usize) -> Result<Arc<Vec<Row>>, HistorianError> {
+        self.segment
+            .as_ref()
+            .map_or_else(|| Ok(Arc::default()), |segment| segment.group(number, &mut self.reader))
     }
 }
 

@@ -4,20 +4,24 @@
 //! reads the one or two row groups that can hold it, checks their sums, and only then decodes them.
 
 mod index;
+mod pinned;
 mod read;
 mod write;
 
 pub(crate) use index::{Group, Index};
+pub(crate) use pinned::GroupCache;
 pub(crate) use read::SegmentReader;
 pub(crate) use write::SegmentWriter;
 
 use crate::error::HistorianError;
 use crate::files::Folder;
 use crate::manifest::SegmentEntry;
-use crate::row::{SeriesId, Span};
+use crate::row::{Row, SeriesId, Span};
+use pinned::Pinned;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use timebase::Utc;
 
 /// Columns of the Parquet file.
@@ -40,6 +44,7 @@ pub(crate) struct Segment {
     pub(crate) folder: Folder,
     replaced: AtomicBool,
     spoiled: AtomicBool,
+    pinned: OnceLock<Pinned>,
 }
 
 impl Segment {
@@ -59,7 +64,32 @@ impl Segment {
             folder: folder.clone(),
             replaced: AtomicBool::new(false),
             spoiled: AtomicBool::new(false),
+            pinned: OnceLock::new(),
         })
+    }
+
+    /// Keeps the file open, so that it can be read when somebody else has removed it.
+    pub(crate) fn pin(&self, cache: &Arc<GroupCache>) -> Result<(), HistorianError> {
+        let pinned = Pinned::new(SegmentReader::open(self)?, Arc::clone(cache));
+        // Pinned twice is pinned.
+        let _known = self.pinned.set(pinned);
+        Ok(())
+    }
+
+    /// All rows of a row group; `reader` stays open for the next one where the segment is not pinned.
+    pub(crate) fn group(
+        &self,
+        number: usize,
+        reader: &mut Option<SegmentReader>,
+    ) -> Result<Arc<Vec<Row>>, HistorianError> {
+        if let Some(pinned) = self.pinned.get() {
+            return pinned.group(self, number);
+        }
+        let open = match reader.take() {
+            Some(open) => open,
+            None => SegmentReader::open(self)?,
+        };
+        reader.insert(open).group(self, number).map(Arc::new)
     }
 
     /// Says that the manifest doesn't name this segment any more.

@@ -50,6 +50,13 @@ impl SeriesMap {
         self.ids.iter().find(|(_, known)| **known == id).map(|(name, _)| &**name)
     }
 
+    /// All names by their numbers.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<(SeriesId, &str)> = self.ids.iter().map(|(name, id)| (*id, &**name)).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name.to_owned()).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }

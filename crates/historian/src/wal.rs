@@ -78,25 +78,31 @@ impl Replay {
     pub(crate) fn read(&mut self, folder: &Folder, number: FileNo) -> Result<(), HistorianError> {
         let path = folder.wal(number);
         let bytes = folder.disk.read(&path).map_err(at(&path))?;
-        let found = scan(&bytes);
-        let records: Option<Vec<Record<'_>>> = found.frames.iter().map(Record::parse).collect();
-        let Some(records) = records else {
-            // A record with a good check sum that is none of ours: nothing in this file can be trusted.
-            self.damaged.push(damage(&path, &(0..bytes.len())));
-            return Ok(());
-        };
-        let tail = torn_from(&found, &records, bytes.len());
-        for record in records.iter().filter(|record| record.bytes.start < tail) {
-            self.take(record);
-        }
-        let damaged = found.damaged.iter().filter(|range| range.start < tail);
-        self.damaged.extend(damaged.map(|range| damage(&path, range)));
+        let tail = self.take_file(&path, &bytes);
         if tail < bytes.len() {
             self.torn_bytes += wide(bytes.len() - tail);
             let mut file = folder.disk.open(&path, Mode::Edit).map_err(at(&path))?;
             file.set_len(wide(tail)).and_then(|()| file.sync()).map_err(at(&path))?;
         }
         Ok(())
+    }
+
+    /// Takes the content of one log; returns where its torn tail begins.
+    pub(crate) fn take_file(&mut self, path: &Path, bytes: &[u8]) -> usize {
+        let found = scan(bytes);
+        let records: Option<Vec<Record<'_>>> = found.frames.iter().map(Record::parse).collect();
+        let Some(records) = records else {
+            // A record with a good check sum that is none of ours: nothing in this file can be trusted.
+            self.damaged.push(damage(path, &(0..bytes.len())));
+            return bytes.len();
+        };
+        let tail = torn_from(&found, &records, bytes.len());
+        for record in records.iter().filter(|record| record.bytes.start < tail) {
+            self.take(record);
+        }
+        let damaged = found.damaged.iter().filter(|range| range.start < tail);
+        self.damaged.extend(damaged.map(|range| damage(path, range)));
+        tail
     }
 
     /// Takes the rows of a record. A write that failed and was repeated left some of them twice: numbers tell.

@@ -3,7 +3,7 @@
 use crate::views::{stamp, validity_name};
 use anyhow::Result;
 use api::{BucketView, SampleView};
-use historian::{AppendError, Bucket, Historian, NoteId, Row, SeriesId, Span, lag_ms};
+use historian::{AppendError, Bucket, Description, Historian, NoteId, Row, SeriesId, Span, lag_ms};
 use scada::table::PointState;
 use signal::{PointId, PointKind, PointList, Quality, Value};
 use std::sync::Arc;
@@ -139,7 +139,15 @@ impl Recorder {
 fn series_of(historian: &Historian, points: &PointList) -> Result<Vec<(SeriesId, u8)>> {
     let mrids: Vec<&str> = points.iter().map(|(_, def)| def.mrid.as_str()).collect();
     let kinds = points.iter().map(|(_, def)| kind_number(def.kind));
-    Ok(historian.register(&mrids)?.into_iter().zip(kinds).collect())
+    let series: Vec<(SeriesId, u8)> = historian.register(&mrids)?.into_iter().zip(kinds).collect();
+    let described = series.iter().zip(points.iter()).map(|((series, _), (_, def))| Description {
+        series: *series,
+        mrid: def.mrid.clone(),
+        name: def.name.clone(),
+        unit: def.unit.clone(),
+    });
+    historian.describe(&described.collect::<Vec<_>>())?;
+    Ok(series)
 }
 
 pub(crate) const fn kind_number(kind: PointKind) -> u8 {

@@ -7,6 +7,7 @@ mod admin;
 mod bench;
 mod centre;
 mod demo;
+mod export;
 mod files;
 mod pool;
 mod reload;
@@ -54,6 +55,8 @@ enum Command {
     Token(admin::TokenArgs),
     /// The audit of a centre.
     Audit(admin::AuditArgs),
+    /// Write history as Parquet or CSV; the centre may be running.
+    Export(export::ExportArgs),
     /// Write the OpenAPI document of the HTTP interface.
     Openapi,
 }
@@ -99,6 +102,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(args) => admin::user(args),
         Command::Token(args) => admin::token(args),
         Command::Audit(args) => admin::audit(args),
+        Command::Export(args) => export::command(&args),
         Command::Openapi => {
             println!("{}", server::openapi_json());
             Ok(ExitCode::SUCCESS)

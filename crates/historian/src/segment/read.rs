@@ -18,9 +18,8 @@ use timebase::Utc;
 /// Length of Parquet's trailer: length of the metadata and magic.
 const TRAILER: usize = 8;
 
-/// An open segment.
+/// An open file of a segment.
 pub(crate) struct SegmentReader {
-    segment: Arc<Segment>,
     file: Box<dyn DiskFile>,
     metadata: ParquetMetaData,
 }
@@ -65,7 +64,7 @@ fn outside(start: u64) -> ParquetError {
 
 impl SegmentReader {
     /// Opens the file and checks its footer.
-    pub(crate) fn open(segment: &Arc<Segment>) -> Result<Self, HistorianError> {
+    pub(crate) fn open(segment: &Segment) -> Result<Self, HistorianError> {
         let path = &segment.path;
         let file = segment.folder.disk.open(path, Mode::Read).map_err(at(path))?;
         let index = &segment.index;
@@ -88,7 +87,7 @@ impl SegmentReader {
         if metadata.num_row_groups() != index.groups.len() {
             return Err(damaged());
         }
-        Ok(Self { segment: Arc::clone(segment), file, metadata })
+        Ok(Self { file, metadata })
     }
 
     fn checked(
@@ -113,12 +112,12 @@ impl SegmentReader {
         Ok(bytes)
     }
 
-    /// All rows of a row group.
-    pub(crate) fn group(&self, number: usize) -> Result<Vec<Row>, HistorianError> {
-        let path = &self.segment.path;
+    /// All rows of a row group of the segment that was opened.
+    pub(crate) fn group(&self, segment: &Segment, number: usize) -> Result<Vec<Row>, HistorianError> {
+        let path = &segment.path;
         let missing = || HistorianError::damaged(path, format!("row group {number}"));
-        let group = self.segment.index.groups.get(number).ok_or_else(missing)?;
-        let bytes = Self::checked(&self.segment, self.file.as_ref(), (group.offset, group.len), group.crc)?;
+        let group = segment.index.groups.get(number).ok_or_else(missing)?;
+        let bytes = Self::checked(segment, self.file.as_ref(), (group.offset, group.len), group.crc)?;
         let window = Window { offset: group.offset, bytes: bytes.into() };
         self.decode(number, group, window).map_err(parquet_at(path))
     }

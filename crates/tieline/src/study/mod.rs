@@ -9,7 +9,7 @@
 
 mod contingencies;
 mod estimate;
-mod interrupt;
+pub(crate) mod interrupt;
 pub(crate) mod network;
 mod parquet;
 mod phases;
@@ -31,7 +31,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::files;
 use table::Table;
-pub(crate) use workers::Threads;
+pub(crate) use workers::{Progress, Threads};
 
 /// Exit code of a study without a complete solution.
 pub(crate) const NOT_SOLVED: u8 = 2;
@@ -172,7 +172,7 @@ fn path_of_kind(path: &Path, kind: &str) -> PathBuf {
 }
 
 /// A line on standard error. That nobody reads it is no reason to stop.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", files::printable(text));
 }
 
