@@ -1,5 +1,5 @@
 //! Writes 100,000 rows that follow from their number into a segment, for foreign readers to compare:
-//! `known_rows FOLDER`. See `interop/test_historian_parquet.py`, which holds the same formulas.
+//! `known_rows FOLDER [MRIDS]`, with the names of the first series in a file, a line each. See `interop/test_historian_parquet.py`, which holds the same formulas.
 
 use historian::{Historian, NoteId, Options, Row, SeriesId};
 use std::path::PathBuf;
@@ -26,7 +26,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from).ok_or("usage: known_rows FOLDER")?;
     let options = Options { memtable_rows: ROWS as usize, ..Options::default() };
     let (historian, _) = Historian::open(&folder, options)?;
-    let names: Vec<String> = (0..997).map(|series| format!("_mrid-{series}")).collect();
+    let mut names: Vec<String> = (0..997).map(|series| format!("_mrid-{series}")).collect();
+    if let Some(file) = std::env::args_os().nth(2) {
+        let given = std::fs::read_to_string(file)?;
+        names.iter_mut().zip(given.lines()).for_each(|(name, given)| given.clone_into(name));
+    }
     historian.register(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
     historian.append(&(0..ROWS).map(row).collect::<Vec<_>>())?;
     historian.flush()?;

@@ -6,6 +6,7 @@ use crate::manifest::{Manifest, SegmentEntry};
 use crate::memtable::Memtable;
 use crate::open::{Historian, Shared, Stats, lock};
 use crate::query::merged;
+use crate::retention::Ledger;
 use crate::row::Row;
 use crate::segment::{Segment, SegmentWriter};
 use std::ops::Range;
@@ -41,7 +42,7 @@ pub(crate) struct Tables {
     state: Mutex<State>,
     changed: Condvar,
     /// Held while files change; its content is what the file MANIFEST says.
-    manifest: Mutex<Manifest>,
+    pub(crate) manifest: Mutex<Manifest>,
 }
 
 /// What a query sees: a moment of the tables.
@@ -128,7 +129,7 @@ impl Tables {
         !waited.unwrap_or_else(PoisonError::into_inner).0.stop
     }
 
-    fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
+    pub(crate) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
         Arc::clone(&lock(&self.state).segments)
     }
 }
@@ -182,7 +183,8 @@ impl Shared {
         }
         writer.finish()?;
         let order = manifest.segments.last().map_or(0, |last| last.order + 1);
-        let entry = SegmentEntry { number, order, level: 0, rows: frozen.table.rows() as u64 };
+        let rows = frozen.table.rows() as u64;
+        let entry = SegmentEntry { number, order, level: 0, rows, cleared: 0 };
         let segment = Arc::new(Segment::open(&self.folder, entry)?);
         let mut next = manifest.clone();
         next.segments.push(entry);
@@ -244,13 +246,18 @@ impl Shared {
             order: run.iter().map(|segment| segment.entry.order).min().unwrap_or(0),
             level: run.iter().map(|segment| segment.entry.level).max().unwrap_or(0).saturating_add(1),
             rows: run.iter().map(|segment| segment.entry.rows).sum(),
+            cleared: run
+                .iter()
+                .map(|segment| segment.cleared())
+                .reduce(|a, b| if a == b { a } else { 0 })
+                .unwrap_or(0),
         };
         let segment = Arc::new(Segment::open(&self.folder, entry)?);
         self.replace(manifest, run, Some(segment))
     }
 
     /// Puts one segment, or none, in the place of others.
-    fn replace(
+    pub(crate) fn replace(
         &self,
         manifest: &mut Manifest,
         old: &[Arc<Segment>],
@@ -273,7 +280,7 @@ impl Shared {
     }
 
     /// Makes `next` the manifest. If that fails, the new segment's files go, unless the file MANIFEST names them already.
-    fn change(
+    pub(crate) fn change(
         &self,
         manifest: &mut Manifest,
         next: Manifest,
@@ -289,30 +296,15 @@ impl Shared {
         }
         written
     }
-
-    fn retain(&self, oldest: Utc) -> Result<usize, HistorianError> {
-        let mut manifest = lock(&self.tables.manifest);
-        let segments = self.tables.segments();
-        let old = segments.iter().filter(|segment| segment.index.latest() < oldest);
-        let old: Vec<Arc<Segment>> = old.cloned().collect();
-        if !old.is_empty() {
-            self.replace(&mut manifest, &old, None)?;
-        }
-        Ok(old.len())
-    }
 }
 
 impl Historian {
     /// Housekeeping, to be called now and then with the present time on a thread that may wait: merges the
-    /// segments of days that are over, removes segments beyond the retention. Returns segments merged away and
-    /// segments removed. A segment with a single row far in the future is kept as long as that row.
-    pub fn maintain(&self, now: Utc) -> Result<(usize, usize), HistorianError> {
+    /// segments of days that are over, removes rows beyond their retention. Returns segments merged away and rows
+    /// removed. A segment with a single row far in the future is kept as long as that row.
+    pub fn maintain(&self, now: Utc, ledger: &mut dyn Ledger) -> Result<(usize, u64), HistorianError> {
         let merged = self.shared.merge_all(Some(now))?;
-        let removed = match self.shared.options.retention_days {
-            None => 0,
-            Some(days) => self.shared.retain(now - Duration::from_secs(u64::from(days) * 86_400))?,
-        };
-        Ok((merged, removed))
+        Ok((merged, self.shared.retain(now, ledger)?))
     }
 }
 

@@ -8,6 +8,7 @@
 //!   to queries when it is on the disk, not before.
 //! - [`Row`], [`SeriesId`]: what is kept; a series is one point by its mRID, whatever its `PointId` is today.
 //! - [`Archive`]: a moment of a folder, read without a lock beside its owner.
+//! - [`Class`], [`Ledger`], [`Removal`]: how long rows are kept, and the record of what was removed.
 //! - [`Integrator`], [`Filling`]: values between rows and integrals that know their gaps; pure.
 //! - [`Decimator`]: min, max, time-weighted mean of the step function that the rows describe; pure.
 //!
@@ -35,6 +36,7 @@ mod manifest;
 mod memtable;
 mod open;
 mod query;
+mod retention;
 mod row;
 mod segment;
 mod series;
@@ -51,4 +53,5 @@ pub use error::HistorianError;
 pub use frame::Damage;
 pub use open::{Historian, Options, Recovery, Stats};
 pub use query::{Page, Reading, Trend};
+pub use retention::{Class, DAMAGED, Ledger, OTHER, Removal};
 pub use row::{NoteId, Row, SeriesId, Span, lag_ms, worst_quality};

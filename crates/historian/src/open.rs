@@ -9,6 +9,7 @@ use crate::flush::{Flusher, Tables};
 use crate::frame::Damage;
 use crate::manifest::Manifest;
 use crate::memtable::Memtable;
+use crate::retention::Classes;
 use crate::row::{NoteId, SeriesId};
 use crate::segment::Segment;
 use crate::series::SeriesMap;
@@ -36,7 +37,7 @@ pub struct Options {
     pub merge_segments: usize,
     /// Rows of a merged segment at most.
     pub segment_rows: u64,
-    /// Segments whose last row is older are removed by [`Historian::maintain`]; `None` keeps everything.
+    /// Days that rows of series in no class are kept, see [`Historian::classify`]; `None` keeps them for ever.
     pub retention_days: Option<u32>,
 }
 
@@ -99,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) tables: Tables,
     pub(crate) series: Mutex<SeriesMap>,
+    pub(crate) classes: Mutex<Arc<Classes>>,
     notes: Mutex<SeriesMap>,
     next_file: AtomicU64,
     fault: Mutex<Option<String>>,
@@ -116,6 +118,7 @@ impl Shared {
             queue: Queue::default(),
             tables,
             series: Mutex::new(SeriesMap::open(folder, "series.csv")?),
+            classes: Mutex::new(Arc::new(Classes::of_all(options.retention_days))),
             notes: Mutex::new(SeriesMap::open(folder, "notes.csv")?),
             next_file: AtomicU64::new(next_file),
             fault: Mutex::new(None),

@@ -20,7 +20,7 @@ use crate::row::{Row, SeriesId, Span};
 use pinned::Pinned;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use timebase::Utc;
 
@@ -45,6 +45,8 @@ pub(crate) struct Segment {
     replaced: AtomicBool,
     spoiled: AtomicBool,
     pinned: OnceLock<Pinned>,
+    /// As the manifest's entry says now.
+    cleared: AtomicU64,
 }
 
 impl Segment {
@@ -65,7 +67,17 @@ impl Segment {
             replaced: AtomicBool::new(false),
             spoiled: AtomicBool::new(false),
             pinned: OnceLock::new(),
+            cleared: AtomicU64::new(entry.cleared),
         })
+    }
+
+    /// Of which classes it was cleared.
+    pub(crate) fn cleared(&self) -> u64 {
+        self.cleared.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_cleared(&self, mark: u64) {
+        self.cleared.store(mark, Ordering::Release);
     }
 
     /// Keeps the file open, so that it can be read when somebody else has removed it.

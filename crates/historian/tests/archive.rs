@@ -1,7 +1,9 @@
 //! A folder read beside its owner, who writes, merges and removes files meanwhile.
 #![allow(clippy::unwrap_used)]
 
-use historian::{AppendError, Archive, Description, Historian, NoteId, Options, Reading, Row, SeriesId, Span};
+use historian::{
+    AppendError, Archive, Description, Historian, NoteId, Options, Reading, Row, SeriesId, Span,
+};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

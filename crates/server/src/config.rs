@@ -1,6 +1,7 @@
 //! Configuration of the control centre: one TOML file, unknown keys refused, checked once.
 
 pub use crate::alarm_config::{AlarmConfig, SuppressConfig};
+pub use crate::retention::RetentionClass;
 use catalog::LinkProtocol;
 use serde::Deserialize;
 use std::fmt;
@@ -67,8 +68,11 @@ pub struct NetworkConfig {
 pub struct DataConfig {
     /// Data directory; created if it does not exist.
     pub directory: PathBuf,
-    /// How long measurements are kept; without it for ever.
+    /// Days that measurements are kept; without it for ever.
     pub retention_days: Option<u32>,
+    /// Classes of points that are kept for another time.
+    #[serde(default)]
+    pub retention: Vec<RetentionClass>,
 }
 
 /// Page and API.
@@ -294,6 +298,7 @@ impl Config {
         }
         self.time.check()?;
         self.limits.check()?;
+        crate::retention::check(self.data.retention_days, &self.data.retention)?;
         self.alarms.check()
     }
 }

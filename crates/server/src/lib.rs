@@ -25,12 +25,14 @@ mod overload;
 mod persist;
 mod proposals;
 mod recorder;
+mod retention;
 mod status;
 mod time_keeper;
 mod views;
 
 pub use http::openapi_json;
 pub use identity::{create_token, fresh_token, put_user};
+pub use retention::{REMOVE_HISTORY, RemovalNote, RetentionClass, pattern_matches};
 pub use status::VERSION;
 
 use crate::config::{Config, LinkConfig};
@@ -217,7 +219,8 @@ async fn start_driven(
     });
     let http_task = tokio::spawn(serve(listener, shared, shutdown.subscribe()));
     let historian = Arc::clone(&opened.historian);
-    let upkeep_task = tokio::spawn(upkeep(opened.historian, handle.clone(), clock, shutdown.subscribe()));
+    let ledger = retention::AuditLedger { store: opened.store, clock };
+    let upkeep_task = tokio::spawn(upkeep(opened.historian, handle.clone(), ledger, shutdown.subscribe()));
     let tasks = vec![core_task, http_task, upkeep_task];
     Ok(Running { address, token, historian, core: handle, shutdown, tasks })
 }
@@ -354,7 +357,11 @@ fn build_core(
         centre,
         gateway: Gateway::new(points, link_list, started.utc)?,
         store: Arc::clone(&opened.store),
-        recorder: recorder::Recorder::new(Arc::clone(&opened.historian), points)?,
+        recorder: recorder::Recorder::new(
+            Arc::clone(&opened.historian),
+            points,
+            config.data.retention.clone(),
+        )?,
         applications,
         proposals: proposals::ProposalLog::default(),
         estimate: Arc::default(),
@@ -453,7 +460,7 @@ fn share(site: &Site<'_>, opened: &Opened, handle: CoreHandle, core: &Core) -> h
 async fn upkeep(
     historian: Arc<Historian>,
     core: CoreHandle,
-    clock: Clock,
+    ledger: retention::AuditLedger,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let mut beat = tokio::time::interval(UPKEEP_PERIOD);
@@ -463,11 +470,16 @@ async fn upkeep(
             _ = shutdown.changed() => return,
         }
         let historian = Arc::clone(&historian);
-        let done = tokio::task::spawn_blocking(move || historian.maintain(clock.now().utc)).await;
+        let (store, clock) = (Arc::clone(&ledger.store), ledger.clock);
+        let work = move || {
+            let mut ledger = retention::AuditLedger { store, clock };
+            historian.maintain(clock.now().utc, &mut ledger)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
         match done {
             Ok(Ok((_, 0))) | Err(_) => {}
             Ok(Ok((_, removed))) => {
-                let text = format!("{removed} segments of history beyond the retention were removed");
+                let text = format!("{removed} rows of history beyond their retention were removed");
                 // The centre may be ending: then the next start has nothing more to say either.
                 drop(core.ask(move |core, now| note_removal(core, now, text)).await);
             }

@@ -1,5 +1,6 @@
 //! Changes on their way into the historian, and history on its way out.
 
+use crate::retention::{self, RetentionClass};
 use crate::views::{stamp, validity_name};
 use anyhow::Result;
 use api::{BucketView, SampleView};
@@ -20,6 +21,7 @@ const BEHIND: usize = 100_000;
 pub(crate) struct Recorder {
     historian: Arc<Historian>,
     series: Vec<(SeriesId, u8)>,
+    classes: Vec<RetentionClass>,
     waiting: Vec<Row>,
     recorded: u64,
     shed: Shed,
@@ -35,15 +37,19 @@ pub(crate) struct Shed {
 }
 
 impl Recorder {
-    /// Registers every point as a series.
-    pub(crate) fn new(historian: Arc<Historian>, points: &PointList) -> Result<Self> {
-        let series = series_of(&historian, points)?;
-        Ok(Self { historian, series, waiting: Vec::new(), recorded: 0, shed: Shed::default() })
+    /// Registers every point as a series, which is kept as long as its class says.
+    pub(crate) fn new(
+        historian: Arc<Historian>,
+        points: &PointList,
+        classes: Vec<RetentionClass>,
+    ) -> Result<Self> {
+        let series = series_of(&historian, points, &classes)?;
+        Ok(Self { historian, series, classes, waiting: Vec::new(), recorded: 0, shed: Shed::default() })
     }
 
     /// Goes on with a changed list: new points become series, old ones keep theirs.
     pub(crate) fn revise(&mut self, points: &PointList) -> Result<()> {
-        self.series = series_of(&self.historian, points)?;
+        self.series = series_of(&self.historian, points, &self.classes)?;
         Ok(())
     }
 
@@ -136,7 +142,11 @@ impl Recorder {
     }
 }
 
-fn series_of(historian: &Historian, points: &PointList) -> Result<Vec<(SeriesId, u8)>> {
+fn series_of(
+    historian: &Historian,
+    points: &PointList,
+    classes: &[RetentionClass],
+) -> Result<Vec<(SeriesId, u8)>> {
     let mrids: Vec<&str> = points.iter().map(|(_, def)| def.mrid.as_str()).collect();
     let kinds = points.iter().map(|(_, def)| kind_number(def.kind));
     let series: Vec<(SeriesId, u8)> = historian.register(&mrids)?.into_iter().zip(kinds).collect();
@@ -147,6 +157,7 @@ fn series_of(historian: &Historian, points: &PointList) -> Result<Vec<(SeriesId,
         unit: def.unit.clone(),
     });
     historian.describe(&described.collect::<Vec<_>>())?;
+    retention::classify(historian, classes, points);
     Ok(series)
 }
 
@@ -254,7 +265,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (historian, _) = Historian::open(folder.path(), historian::Options::default()).unwrap();
         let points = PointList::new(Vec::new()).unwrap();
-        let mut recorder = Recorder::new(Arc::new(historian), &points).unwrap();
+        let mut recorder = Recorder::new(Arc::new(historian), &points, Vec::new()).unwrap();
         // Every tenth is an indication: fewer than may wait, while the measured values are more.
         let total = MAX_WAITING + MAX_WAITING / 4;
         let kind = |number| if number % 10 == 0 { PointKind::Single } else { PointKind::Analog };

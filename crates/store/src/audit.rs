@@ -38,11 +38,16 @@ pub enum AuditFault {
 /// Checks the whole audit chain of a store from its first record to its head, whether it is in use or not. Memory
 /// does not grow with the chain.
 pub fn verify_audit_file(path: &Path) -> Result<AuditState, StoreError> {
+    visit_audit_file(path, |_| ())
+}
+
+/// Like [`verify_audit_file`], and calls `f` with every record that holds, in order.
+pub fn visit_audit_file(path: &Path, mut f: impl FnMut(&AuditRecord)) -> Result<AuditState, StoreError> {
     // The head is read before the chain: the chain may only be longer than it.
     let head = read_head(&beside(path, ".head"));
     let connection = connect_reader(path)?;
     match head {
-        Ok(head) => check_from(&connection, ChainHead::EMPTY, head),
+        Ok(head) => check_from(&connection, ChainHead::EMPTY, head, &mut f),
         Err(StoreError::HeadFile { .. }) => Ok(AuditState::Broken(AuditFault::HeadLost)),
         Err(error) => Err(error),
     }
@@ -63,9 +68,9 @@ pub(crate) fn check_tail(connection: &Connection, head_path: &Path) -> Result<Au
                 // Gone: checking everything says whether it was the tail that was cut.
                 None => ChainHead::EMPTY,
             };
-            check_from(connection, start, Some(anchor))
+            check_from(connection, start, Some(anchor), &mut |_| ())
         }
-        Ok(head) => check_from(connection, ChainHead::EMPTY, head),
+        Ok(head) => check_from(connection, ChainHead::EMPTY, head, &mut |_| ()),
         Err(StoreError::HeadFile { .. }) => Ok(AuditState::Broken(AuditFault::HeadLost)),
         Err(error) => Err(error),
     }
@@ -75,6 +80,7 @@ fn check_from(
     connection: &Connection,
     start: ChainHead,
     anchor: Option<ChainHead>,
+    f: &mut dyn FnMut(&AuditRecord),
 ) -> Result<AuditState, StoreError> {
     let mut verifier = Verifier::new(start, anchor);
     let mut statement = connection.prepare("SELECT seq, record FROM audit WHERE seq > ?1 ORDER BY seq")?;
@@ -89,6 +95,7 @@ fn check_from(
         if let Err(broken) = verifier.check(&record) {
             return Ok(AuditState::Broken(AuditFault::Chain(broken)));
         }
+        f(&record);
     }
     Ok(match verifier.finish() {
         Ok(verified) if anchor.is_none() && verified.count > 0 => AuditState::Broken(AuditFault::HeadLost),

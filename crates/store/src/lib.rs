@@ -24,7 +24,7 @@ mod write;
 mod writer;
 
 pub use anchor::HEAD_PERIOD;
-pub use audit::{AuditFault, AuditState, verify_audit_file};
+pub use audit::{AuditFault, AuditState, verify_audit_file, visit_audit_file};
 pub use error::StoreError;
 pub use open::{EventLog, Integrity, Options, Recovery, Store};
 pub use record::{

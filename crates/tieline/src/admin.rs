@@ -97,6 +97,11 @@ enum AuditAction {
         #[command(flatten)]
         data: Data,
     },
+    /// Print what was removed from the history, and verify the chain that says so; the centre may be running.
+    Removals {
+        #[command(flatten)]
+        data: Data,
+    },
 }
 
 /// Runs `tieline user`.
@@ -144,6 +149,7 @@ pub(crate) fn token(args: TokenArgs) -> Result<ExitCode> {
 pub(crate) fn audit(args: AuditArgs) -> Result<ExitCode> {
     match args.action {
         AuditAction::Verify { data } => verify(&existing(&data.data)?),
+        AuditAction::Removals { data } => crate::removals::command(&existing(&data.data)?),
         AuditAction::List { limit, data } => {
             with_store(&data.data, |store| {
                 let records = latest_audit(store, limit)?;
@@ -182,7 +188,7 @@ fn latest_audit(store: &Store, limit: u64) -> Result<Vec<AuditRecord>> {
     Ok(records)
 }
 
-fn verify(path: &Path) -> Result<ExitCode> {
+pub(crate) fn verify(path: &Path) -> Result<ExitCode> {
     match store::verify_audit_file(path)? {
         AuditState::Broken(broken) => bail!("{}: the audit chain is broken: {broken}", path.display()),
         AuditState::Whole(verified) => {

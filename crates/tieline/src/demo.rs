@@ -68,7 +68,7 @@ async fn run(
         name: format!("Demonstration on {}", network.name()),
         network: NetworkConfig { file: PathBuf::new() },
         points: None,
-        data: DataConfig { directory, retention_days: Some(7) },
+        data: DataConfig { directory, retention_days: Some(7), retention: Vec::new() },
         http: server::config::HttpConfig { listen, ..Default::default() },
         cycle: Default::default(),
         estimation: Default::default(),

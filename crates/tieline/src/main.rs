@@ -11,6 +11,7 @@ mod export;
 mod files;
 mod pool;
 mod reload;
+mod removals;
 mod study;
 mod twin;
 

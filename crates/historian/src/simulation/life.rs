@@ -4,7 +4,10 @@ use super::disk::{Random, SimDisk};
 use crate::commit::Committer;
 use crate::files::Folder;
 use crate::flush::Flusher;
-use crate::{Historian, HistorianError, NoteId, Options, Recovery, Row, SeriesId, Span};
+use crate::{
+    Class, Historian, HistorianError, Ledger, NoteId, Options, Recovery, Removal, Row, SeriesId, Span,
+};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +17,8 @@ use timebase::Utc;
 const HOUR: i64 = 3_600_000_000;
 const BEGIN: i64 = 20_000 * 24 * HOUR;
 const SERIES: u64 = 4;
-const RETENTION_DAYS: u32 = 2;
+/// Days that rows are kept: those of series 0, of 1 and 2, and of all others.
+const RETENTION_DAYS: [u32; 3] = [1, 2, 3];
 /// Rows of one group at most.
 const MOST_ROWS: usize = 75;
 /// Tries of a write that fails.
@@ -81,8 +85,12 @@ struct Model {
     doubtful: BTreeSet<usize>,
     /// Seen to be gone by retention: must not come back.
     gone: BTreeSet<usize>,
-    /// Rows before this may be gone.
-    cutoff: Utc,
+    /// Rows of a class before this may be gone.
+    cutoffs: [Utc; 3],
+    /// Removals announced and not done.
+    announced: Vec<Removal>,
+    /// Removals done since the last look.
+    cleared: Vec<Removal>,
     clock: i64,
     rotten: bool,
     /// The historian said that something is damaged or was cut.
@@ -115,7 +123,7 @@ pub(super) fn run(seed: u64, loud: bool) -> Seen {
         memtable_rows: MOST_ROWS + random.index(100),
         merge_segments: 2 + random.index(3),
         segment_rows: 100 + random.below(2_000),
-        retention_days: random.one_in(2).then_some(RETENTION_DAYS),
+        retention_days: random.one_in(2).then_some(RETENTION_DAYS[2]),
         ..Options::default()
     };
     let model = Model::new(random, loud);
@@ -289,17 +297,41 @@ impl Run {
     fn maintain(&mut self, open: &Open) {
         let now = Utc::from_micros(self.model.clock);
         if self.options.retention_days.is_some() {
-            let cutoff = now - Duration::from_secs(u64::from(RETENTION_DAYS) * 86_400);
-            self.model.cutoff = self.model.cutoff.max(cutoff);
+            let classes = [vec![0], vec![1, 2]].into_iter().zip(RETENTION_DAYS);
+            let class = |(series, days): (Vec<u32>, u32)| Class {
+                name: days.to_string(),
+                days: Some(days),
+                series: series.into_iter().map(SeriesId).collect(),
+            };
+            open.historian.classify(&classes.map(class).collect::<Vec<_>>());
+            for (cutoff, days) in self.model.cutoffs.iter_mut().zip(RETENTION_DAYS) {
+                *cutoff = (*cutoff).max(now - Duration::from_secs(u64::from(days) * 86_400));
+            }
         }
-        match open.historian.maintain(now) {
+        let before = self.served_if_well(open);
+        let done = open.historian.maintain(now, &mut self.model);
+        let after = self.served_if_well(open);
+        self.model.check_removed(before, after);
+        match done {
             Ok((merged, removed)) => {
                 self.model.seen.merges += merged as u64;
-                self.model.seen.removals += removed as u64;
                 self.model.tell(|| format!("merged {merged}, removed {removed}"));
             }
             Err(error) => self.model.tell(|| format!("not maintained: {error}")),
         }
+    }
+
+    /// Numbers of all rows, unless the disk is in trouble or has rotten.
+    fn served_if_well(&mut self, open: &Open) -> Option<BTreeSet<usize>> {
+        if !self.disk.is_well() || self.model.rotten {
+            return None;
+        }
+        self.disk.set_quiet(true);
+        let rows = |series| open.historian.range(SeriesId(series), Span::ALL, usize::MAX).unwrap().rows;
+        let all = (0..u32::try_from(SERIES).unwrap()).flat_map(rows).map(|row| row.value as usize);
+        let served = all.collect();
+        self.disk.set_quiet(false);
+        Some(served)
     }
 
     fn register(&mut self, open: &Open) {
@@ -314,7 +346,60 @@ impl Run {
     }
 }
 
+fn class(series: SeriesId) -> usize {
+    match series.0 {
+        0 => 0,
+        1 | 2 => 1,
+        _ => 2,
+    }
+}
+
+impl Ledger for Model {
+    fn announce(&mut self, removal: &Removal) -> bool {
+        self.tell(|| format!("announced {removal:?}"));
+        let goes = !self.random.one_in(10);
+        self.announced.extend(goes.then(|| removal.clone()));
+        goes
+    }
+
+    fn done(&mut self, removal: &Removal) {
+        let known = self.announced.iter().position(|announced| announced == removal);
+        self.announced.remove(known.expect("removed without a record"));
+        self.cleared.push(removal.clone());
+        self.seen.removals += 1;
+    }
+}
+
 impl Model {
+    /// What is missing now is what the records say, in number and, for each class that has one record, in content.
+    fn check_removed(&mut self, before: Option<BTreeSet<usize>>, after: Option<BTreeSet<usize>>) {
+        let cleared = std::mem::take(&mut self.cleared);
+        let (Some(before), Some(after)) = (before, after) else { return };
+        assert!(after.is_subset(&before));
+        let gone: Vec<usize> = before.difference(&after).copied().collect();
+        assert_eq!(gone.len() as u64, cleared.iter().map(|removal| removal.rows).sum::<u64>());
+        for removal in &cleared {
+            if cleared.iter().filter(|other| other.class == removal.class).count() == 1 {
+                assert_eq!(removal.digest, self.digest(&gone, removal.days), "{removal:?}");
+            }
+        }
+    }
+
+    /// Digest of those of some rows that are kept so many days.
+    fn digest(&self, numbers: &[usize], days: u32) -> [u8; 32] {
+        let of_class = |row: &&Row| RETENTION_DAYS[class(row.series)] == days;
+        let mut rows: Vec<&Row> = numbers.iter().map(|at| &self.made[*at]).filter(of_class).collect();
+        rows.sort_by_key(|row| row.key());
+        let mut bytes = Vec::new();
+        rows.iter().for_each(|row| row.encode(&mut bytes));
+        Sha256::digest(&bytes).into()
+    }
+
+    /// Rows before this may be gone, if they are of the series.
+    fn cutoff(&self, series: SeriesId) -> Utc {
+        self.cutoffs[class(series)]
+    }
+
     fn new(random: Random, told: bool) -> Self {
         Self {
             random,
@@ -322,7 +407,9 @@ impl Model {
             acknowledged: BTreeSet::new(),
             doubtful: BTreeSet::new(),
             gone: BTreeSet::new(),
-            cutoff: Utc::from_micros(i64::MIN),
+            cutoffs: [Utc::from_micros(i64::MIN); 3],
+            announced: Vec::new(),
+            cleared: Vec::new(),
             clock: BEGIN,
             rotten: false,
             reported: false,
@@ -402,7 +489,7 @@ impl Model {
             .acknowledged
             .difference(served)
             .map(|at| (*at, self.made[*at].time))
-            .filter(|(_, time)| *time >= self.cutoff)
+            .filter(|(at, time)| *time >= self.cutoff(self.made[*at].series))
             .collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         let back: Vec<_> = served.intersection(&self.gone).collect();

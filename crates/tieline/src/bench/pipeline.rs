@@ -122,7 +122,7 @@ fn config(args: &PipelineArgs) -> Config {
         name: "Benchmark".to_owned(),
         network: NetworkConfig { file: PathBuf::new() },
         points: None,
-        data: DataConfig { directory: args.folder.join("data"), retention_days: None },
+        data: DataConfig { directory: args.folder.join("data"), retention_days: None, retention: Vec::new() },
         http: server::config::HttpConfig { listen: ([127, 0, 0, 1], 0).into(), ..Default::default() },
         cycle: Default::default(),
         estimation: Default::default(),

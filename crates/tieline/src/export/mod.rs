@@ -177,32 +177,7 @@ fn choose(archive: &Archive, patterns: &[String]) -> Result<Vec<Description>> {
 }
 
 fn is_named(point: &Description, pattern: &str) -> bool {
-    matches(pattern.as_bytes(), point.name.as_bytes()) || matches(pattern.as_bytes(), point.mrid.as_bytes())
-}
-
-/// Whether a text is what a pattern with `*` and `?` says. Linear in the product of both lengths.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            Some(_) | None => {
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                p = at + 1;
-                t = from + 1;
-            }
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
+    server::pattern_matches(pattern, &point.name) || server::pattern_matches(pattern, &point.mrid)
 }
 
 fn list(points: &[Description]) -> Result<ExitCode> {
@@ -342,25 +317,4 @@ fn finish(args: &ExportArgs, export: Export, done: &[(&Description, u64)], asked
         say(&format!("{rows} rows of {} points in {place}", done.len()));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn patterns_match_names() {
-        let check = |pattern: &str, text: &str, wanted| {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), wanted, "{pattern} {text}");
-        };
-        check("S4/*", "S4/L2-4/P", true);
-        check("*/P", "S4/L2-4/P", true);
-        check("S?/V", "S4/V", true);
-        check("S?/V", "S14/V", false);
-        check("*a*b*c", "xxaxxbxxbc", true);
-        check("*a*b*c", "xxaxxbxx", false);
-        check("", "x", false);
-        check("*", "", true);
-        check("S4/V", "S4/V2", false);
-    }
 }
