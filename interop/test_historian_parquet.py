@@ -33,14 +33,14 @@ def folder(tmp_path_factory):
 def test_every_row_is_read_as_it_was_written(folder):
     (segment,) = folder.glob("seg-*.parquet")
     table = pa.parquet.read_table(segment)
-    assert table.schema.field("t").type == pa.timestamp("us", tz="UTC")
+    assert table.schema.field("t").type == pa.timestamp("ms", tz="UTC")
     number = numpy.arange(ROWS)
     point = number % 997
     time = 1_700_000_000_000_000 + number * 1_001 - number % 7 * 10_000_000
     value = numpy.where(number % 101 == 0, numpy.nan, (number - 50_000) / 8)
     order = numpy.lexsort((number, time, point))
     # Receive time and note are 7 ms and none in every row.
-    wanted = {"point": point, "t": time, "lag_ms": number * 0 + 7, "v": value, "q": number % 65_536, "k": number % 6,
+    wanted = {"point": point, "t": time // 1_000, "t_us": time % 1_000, "lag_ms": number * 0 + 7, "v": value, "q": number % 65_536, "k": number % 6,
               "note": number * 0}
     assert table.column_names == list(wanted)
     for name, column in wanted.items():

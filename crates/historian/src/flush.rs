@@ -8,7 +8,7 @@ use crate::open::{Historian, Shared, Stats, lock};
 use crate::query::merged;
 use crate::retention::Ledger;
 use crate::row::Row;
-use crate::segment::{Segment, SegmentWriter};
+use crate::segment::{Effort, Segment, SegmentWriter};
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -177,7 +177,7 @@ impl Shared {
     fn write_segment(&self, frozen: &Frozen) -> Result<(), HistorianError> {
         let mut manifest = lock(&self.tables.manifest);
         let number = self.next_file();
-        let mut writer = SegmentWriter::create(&self.folder, number)?;
+        let mut writer = SegmentWriter::create(&self.folder, number, Effort::Fresh)?;
         for row in frozen.table.sorted() {
             writer.push(row)?;
         }
@@ -238,7 +238,7 @@ impl Shared {
 
     fn merge(&self, manifest: &mut Manifest, run: &[Arc<Segment>]) -> Result<(), HistorianError> {
         let number = self.next_file();
-        let mut writer = SegmentWriter::create(&self.folder, number)?;
+        let mut writer = SegmentWriter::create(&self.folder, number, Effort::Merged)?;
         merged(run, |row| writer.push(row))?;
         writer.finish()?;
         let entry = SegmentEntry {

@@ -15,8 +15,8 @@
 //! Files of the folder: `series.csv` (`id,check sum,mRID`), `wal-N.log` (rows since the last segment), `seg-N.parquet`
 //! with `seg-N.idx` (check sums and key ranges of its row groups), `points.csv` (names and units), `notes.csv` (who corrected
 //! and why, like `series.csv`),
-//! `MANIFEST` (which segments count), `LOCK`. Segments are plain Parquet with the columns `point`, `t` (µs UTC), `lag_ms`
-//! (receive time minus `t`), `v`, `q` (bits of `signal::Quality`), `k` (kind), `note` (0, or who corrected and why), sorted
+//! `MANIFEST` (which segments count), `LOCK`. Segments are plain Parquet with the columns `point`, `t` (ms UTC), `t_us`
+//! (µs beyond it), `lag_ms` (receive time minus `t`), `v`, `q` (bits of `signal::Quality`), `k` (kind), `note` (0, or who corrected and why), sorted
 //! by point and time. Everything read back is checked against CRC-32C before it is served.
 //!
 //! Every row either becomes durable or is counted as shed by the call that refused it; no queue is unbounded.

@@ -14,7 +14,7 @@ use crate::manifest::SegmentEntry;
 use crate::open::{Historian, Shared, lock};
 use crate::query::merged;
 use crate::row::{Row, SeriesId};
-use crate::segment::{Segment, SegmentWriter};
+use crate::segment::{Effort, Segment, SegmentWriter};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -253,7 +253,7 @@ impl Shared {
         entry: SegmentEntry,
         stays: impl Fn(SeriesId) -> bool,
     ) -> Result<Arc<Segment>, HistorianError> {
-        let mut writer = SegmentWriter::create(&self.folder, entry.number)?;
+        let mut writer = SegmentWriter::create(&self.folder, entry.number, Effort::Merged)?;
         merged(
             std::slice::from_ref(segment),
             |row| {

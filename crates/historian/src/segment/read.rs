@@ -15,6 +15,8 @@ use parquet::file::serialized_reader::SerializedRowGroupReader;
 use std::sync::Arc;
 use timebase::Utc;
 
+/// A file begins with it; the check sums cover what follows.
+const MAGIC: [u8; 4] = *b"PAR1";
 /// Length of Parquet's trailer: length of the metadata and magic.
 const TRAILER: usize = 8;
 
@@ -68,6 +70,11 @@ impl SegmentReader {
         let path = &segment.path;
         let file = segment.folder.disk.open(path, Mode::Read).map_err(at(path))?;
         let index = &segment.index;
+        let mut magic = [0; MAGIC.len()];
+        file.read_exact_at(&mut magic, 0).map_err(at(path))?;
+        if magic != MAGIC {
+            return Err(HistorianError::damaged(path, "first bytes"));
+        }
         let footer = Self::checked(
             segment,
             file.as_ref(),
@@ -127,13 +134,28 @@ impl SegmentReader {
         let metadata = self.metadata.row_group(number);
         let reader = SerializedRowGroupReader::new(Arc::new(window), metadata, None, properties)?;
         let rows = usize::try_from(group.rows).unwrap_or(0);
-        let points = int32(&reader, 0, rows)?;
-        let times = int64(&reader, 1, rows)?;
-        let lags = int32(&reader, 2, rows)?;
-        let values = double(&reader, 3, rows)?;
-        let qualities = int32(&reader, 4, rows)?;
-        let kinds = int32(&reader, 5, rows)?;
-        let notes = int32(&reader, 6, rows)?;
+        let (columns, fraction) = match metadata.num_columns() {
+            8 => ([0, 1, 3, 4, 5, 6, 7], Some(2)),
+            // Format 2 has the whole stamp in one column.
+            7 => ([0, 1, 2, 3, 4, 5, 6], None),
+            found => return Err(ParquetError::General(format!("{found} columns"))),
+        };
+        let points = int32(&reader, columns[0], rows)?;
+        let mut times = int64(&reader, columns[1], rows)?;
+        let lags = int32(&reader, columns[2], rows)?;
+        let values = double(&reader, columns[3], rows)?;
+        let qualities = int32(&reader, columns[4], rows)?;
+        let kinds = int32(&reader, columns[5], rows)?;
+        let notes = int32(&reader, columns[6], rows)?;
+        if let Some(fraction) = fraction {
+            let fractions = int32(&reader, fraction, rows)?;
+            if fractions.len() != times.len() {
+                return Err(ParquetError::General("stamps without their microseconds".into()));
+            }
+            for (time, micros) in times.iter_mut().zip(fractions) {
+                *time = time.saturating_mul(1_000).saturating_add(i64::from(micros));
+            }
+        }
         let lengths = [&points, &lags, &qualities, &kinds, &notes]
             .map(Vec::len)
             .into_iter()
@@ -184,4 +206,109 @@ fn double(reader: &GroupReader<'_>, column: usize, rows: usize) -> ParquetResult
     let mut values = Vec::with_capacity(rows);
     column.read_records(rows, None, None, &mut values)?;
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::disk::{Disk, FolderLock, RealDisk};
+    use crate::files::Folder;
+    use crate::manifest::SegmentEntry;
+    use crate::row::Span;
+    use crate::segment::{Effort, SegmentWriter};
+    use std::fs::TryLockError;
+    use std::io;
+    use std::path::{Path, PathBuf};
+    use std::sync::Mutex;
+
+    /// One file whose bits can be flipped while it is open.
+    #[derive(Clone)]
+    struct Flipping(Arc<Mutex<Vec<u8>>>);
+
+    impl Disk for Flipping {
+        fn create_folder(&self, _: &Path) -> io::Result<()> {
+            Ok(())
+        }
+        fn lock(&self, _: &Path) -> Result<FolderLock, TryLockError> {
+            Ok(Box::new(()))
+        }
+        fn names(&self, _: &Path) -> io::Result<Vec<String>> {
+            Ok(Vec::new())
+        }
+        fn open(&self, _: &Path, _: Mode) -> io::Result<Box<dyn DiskFile>> {
+            Ok(Box::new(self.clone()))
+        }
+        fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+            Ok(())
+        }
+        fn remove(&self, _: &Path) -> io::Result<()> {
+            Ok(())
+        }
+        fn sync_folder(&self, _: &Path) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl DiskFile for Flipping {
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.0.lock().unwrap().len() as u64)
+        }
+        fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+            let from = usize::try_from(offset).unwrap();
+            let content = self.0.lock().unwrap();
+            let part = content.get(from..from + bytes.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+            bytes.copy_from_slice(part);
+            Ok(())
+        }
+        fn append(&mut self, _: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+        fn set_len(&mut self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// B-02 on a large segment: a hundred thousand bits of its rows and some of its ends, each found by whoever reads the
+    /// part that it is in.
+    #[test]
+    fn flipped_bits_anywhere_in_a_large_segment_are_found() {
+        let temporary = tempfile::tempdir().unwrap();
+        let real = Folder { disk: Arc::new(RealDisk), path: temporary.path().to_owned() };
+        let mut writer = SegmentWriter::create(&real, 1, Effort::Merged).unwrap();
+        let count = 20_000_u32;
+        for number in 0..count {
+            let time = Utc::from_micros(i64::from(number) * 1_000_003);
+            let value = f64::from((f64::from(number) * 0.7).sin() as f32);
+            let (series, note) = (SeriesId(number / 1_000), NoteId::FIELD);
+            writer.push(Row { series, time, lag_ms: 3, value, quality: 0, kind: 0, note }).unwrap();
+        }
+        writer.finish().unwrap();
+        let entry = SegmentEntry { number: 1, order: 1, level: 0, rows: u64::from(count), cleared: 0 };
+        let mut segment = Segment::open(&real, entry).unwrap();
+        let content = Arc::new(Mutex::new(std::fs::read(&segment.path).unwrap()));
+        let disk = Flipping(Arc::clone(&content));
+        segment.folder = Folder { disk: Arc::new(disk), path: PathBuf::from("memory") };
+        let reader = SegmentReader::open(&segment).unwrap();
+        assert!(segment.groups(SeriesId(5), Span::ALL).count() >= 1_000 / 64);
+        let flip = |bit: u64| content.lock().unwrap()[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
+        let mut state = 1_u64;
+        for number in 0..101_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let bits = if number < 100_000 { segment.index.footer * 8 } else { segment.index.len * 8 };
+            let bit = (state >> 16) % bits;
+            flip(bit);
+            let holds = |group: &Group| (group.offset..group.offset + group.len).contains(&(bit / 8));
+            let found = match segment.index.groups.iter().position(holds) {
+                Some(group) => reader.group(&segment, group).is_err(),
+                None => SegmentReader::open(&segment).is_err(),
+            };
+            assert!(found, "bit {bit}");
+            flip(bit);
+        }
+        assert!(reader.group(&segment, 0).is_ok());
+    }
 }

@@ -14,19 +14,48 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
-use std::collections::HashSet;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use timebase::Utc;
 
 /// Rows of a row group: what a query of one series reads at least.
 const GROUP_ROWS: usize = if cfg!(test) { 64 } else { 32_768 };
-const PAGE_ROWS: usize = 8_192;
+/// Level of zstd for a segment that is soon merged, and for one that stays.
+const LEVELS: [i32; 2] = [3, 9];
+/// Encodings that are tried for the first rows of a file, column by column, and the dictionary. Stamps that many points
+/// share repeat as they are, others have small differences; values that share their leading bytes do well when all first
+/// bytes, all second bytes and so on are put together; values of few levels in a dictionary.
+const TRIED: [(Choice, Choice); 3] = [
+    (Choice::Plain(Encoding::PLAIN), Choice::Plain(Encoding::PLAIN)),
+    (Choice::Plain(Encoding::DELTA_BINARY_PACKED), Choice::Plain(Encoding::BYTE_STREAM_SPLIT)),
+    (Choice::Dictionary, Choice::Dictionary),
+];
+/// Places of `t` and `v` in the schema.
+const TIME: usize = 1;
+const VALUE: usize = 4;
+
+/// How hard to compress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Effort {
+    /// As fast as rows come.
+    Fresh,
+    /// For a segment that is read and kept long.
+    Merged,
+}
+
+/// How a column is encoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Choice {
+    Plain(Encoding),
+    Dictionary,
+}
 
 /// Takes rows in the order of their keys.
 pub(crate) struct SegmentWriter {
     folder: Folder,
     number: FileNo,
+    effort: Effort,
     new_path: PathBuf,
     target: Target,
     rows: Vec<Row>,
@@ -50,13 +79,14 @@ struct Keys {
 }
 
 impl SegmentWriter {
-    pub(crate) fn create(folder: &Folder, number: FileNo) -> Result<Self, HistorianError> {
+    pub(crate) fn create(folder: &Folder, number: FileNo, effort: Effort) -> Result<Self, HistorianError> {
         let new_path = folder.segment(number).with_extension("parquet.tmp");
         let file = folder.disk.open(&new_path, Mode::Replace).map_err(at(&new_path))?;
         let rows = Vec::with_capacity(GROUP_ROWS);
         Ok(Self {
             folder: folder.clone(),
             number,
+            effort,
             new_path,
             target: Target::Waiting(file),
             rows,
@@ -80,7 +110,7 @@ impl SegmentWriter {
             earliest: times().min().unwrap_or_default(),
             latest: times().max().unwrap_or_default(),
         });
-        let writer = self.target.writer(&self.rows).map_err(parquet_at(&self.new_path))?;
+        let writer = self.target.writer(&self.rows, self.effort).map_err(parquet_at(&self.new_path))?;
         write_columns(writer, &self.rows).map_err(parquet_at(&self.new_path))?;
         self.rows.clear();
         Ok(())
@@ -89,7 +119,7 @@ impl SegmentWriter {
     /// Completes the files and makes them durable under their names. They count once the manifest names them.
     pub(crate) fn finish(mut self) -> Result<(), HistorianError> {
         self.write_group()?;
-        let writer = self.target.writer(&self.rows).map_err(parquet_at(&self.new_path))?;
+        let writer = self.target.writer(&self.rows, self.effort).map_err(parquet_at(&self.new_path))?;
         let metadata = writer.finish().map_err(parquet_at(&self.new_path))?;
         let disk = &self.folder.disk;
         let mut file = disk.open(&self.new_path, Mode::Edit).map_err(at(&self.new_path))?;
@@ -108,11 +138,15 @@ impl SegmentWriter {
 
 impl Target {
     /// The writer; the first rows decide on the encodings of the file.
-    fn writer(&mut self, rows: &[Row]) -> Result<&mut SerializedFileWriter<Box<dyn DiskFile>>, ParquetError> {
+    fn writer(
+        &mut self,
+        rows: &[Row],
+        effort: Effort,
+    ) -> Result<&mut SerializedFileWriter<Box<dyn DiskFile>>, ParquetError> {
         if matches!(self, Self::Waiting(_))
             && let Self::Waiting(file) = std::mem::replace(self, Self::Gone)
         {
-            let (schema, properties) = (parse_message_type(SCHEMA)?, properties(rows)?);
+            let (schema, properties) = (parse_message_type(SCHEMA)?, best(rows, effort)?);
             let writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))?;
             *self = Self::Writing(Box::new(writer));
         }
@@ -121,11 +155,6 @@ impl Target {
             Self::Waiting(_) | Self::Gone => Err(ParquetError::General("no writer".into())),
         }
     }
-}
-
-/// Whether at most half of the words are different ones.
-fn repeats(words: impl Iterator<Item = u64>, count: usize) -> bool {
-    words.collect::<HashSet<u64>>().len() <= count / 2
 }
 
 impl Drop for SegmentWriter {
@@ -138,64 +167,78 @@ impl Drop for SegmentWriter {
     }
 }
 
-/// Values of few levels repeat as they are; others share their leading bytes, so that all first bytes, all second bytes
-/// and so on are put together. Stamps that several points share repeat as they are too.
-fn properties(rows: &[Row]) -> Result<WriterProperties, ParquetError> {
-    let column = |name: &str| ColumnPath::from(name);
-    let levels = repeats(rows.iter().map(|row| row.value.to_bits()), rows.len());
-    let shared = repeats(rows.iter().map(|row| row.time.as_micros().cast_unsigned()), rows.len());
-    Ok(WriterProperties::builder()
-        .set_created_by("tieline historian".into())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_column_dictionary_enabled(column("t"), false)
-        .set_column_encoding(
-            column("t"),
-            if shared { Encoding::PLAIN } else { Encoding::DELTA_BINARY_PACKED },
-        )
-        // Bounds leave NaN out, and DuckDB 2.0 concludes from them that there is none: its `isnan` finds nothing then.
-        .set_column_statistics_enabled(column("v"), EnabledStatistics::None)
-        .set_column_dictionary_enabled(column("v"), false)
-        .set_column_encoding(column("v"), if levels { Encoding::PLAIN } else { Encoding::BYTE_STREAM_SPLIT })
-        .build())
+/// The properties that make the columns of some rows smallest.
+fn best(rows: &[Row], effort: Effort) -> Result<WriterProperties, ParquetError> {
+    let (mut time, mut value) = (TRIED[0].0, TRIED[0].1);
+    let (mut least_time, mut least_value) = (i64::MAX, i64::MAX);
+    for (time_choice, value_choice) in TRIED {
+        let schema = Arc::new(parse_message_type(SCHEMA)?);
+        let properties = Arc::new(properties(time_choice, value_choice, effort)?);
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties)?;
+        write_columns(&mut writer, rows)?;
+        let written = writer.finish()?;
+        let size =
+            |column| written.row_groups().first().map_or(0, |group| group.column(column).compressed_size());
+        if size(TIME) < least_time {
+            (time, least_time) = (time_choice, size(TIME));
+        }
+        if size(VALUE) < least_value {
+            (value, least_value) = (value_choice, size(VALUE));
+        }
+    }
+    properties(time, value, effort)
 }
 
-fn write_columns(
-    writer: &mut SerializedFileWriter<Box<dyn DiskFile>>,
+fn properties(time: Choice, value: Choice, effort: Effort) -> Result<WriterProperties, ParquetError> {
+    let column = |name: &str| ColumnPath::from(name);
+    let level = LEVELS[usize::from(effort == Effort::Merged)];
+    let mut properties = WriterProperties::builder()
+        .set_created_by("tieline historian".into())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
+        // A page is a row group: a row group is read as a whole, and repetition is found within a page only.
+        .set_data_page_row_count_limit(GROUP_ROWS)
+        // Bounds leave NaN out, and DuckDB 2.0 concludes from them that there is none: its `isnan` finds nothing then.
+        .set_column_statistics_enabled(column("v"), EnabledStatistics::None);
+    for (name, choice) in [("t", time), ("v", value)] {
+        properties = match choice {
+            Choice::Dictionary => properties.set_column_dictionary_enabled(column(name), true),
+            Choice::Plain(encoding) => properties
+                .set_column_dictionary_enabled(column(name), false)
+                .set_column_encoding(column(name), encoding),
+        };
+    }
+    Ok(properties.build())
+}
+
+fn write_columns<W: Write + Send>(
+    writer: &mut SerializedFileWriter<W>,
     rows: &[Row],
 ) -> Result<(), ParquetError> {
     let mut group = writer.next_row_group()?;
     let mut place = 0;
     while let Some(mut column) = group.next_column()? {
+        let ints = |pick: fn(&Row) -> i32| rows.iter().map(pick).collect::<Vec<i32>>();
         match (place, column.untyped()) {
-            // The wire has 32 signed bits; the pattern is kept, as Parquet does for its unsigned types.
-            (0, ColumnWriter::Int32ColumnWriter(column)) => {
-                let points: Vec<i32> = rows.iter().map(|row| row.series.0.cast_signed()).collect();
-                column.write_batch(&points, None, None)?;
-            }
-            (1, ColumnWriter::Int64ColumnWriter(column)) => {
-                let times: Vec<i64> = rows.iter().map(|row| row.time.as_micros()).collect();
+            (TIME, ColumnWriter::Int64ColumnWriter(column)) => {
+                let times: Vec<i64> = rows.iter().map(|row| row.time.as_millis()).collect();
                 column.write_batch(&times, None, None)?;
             }
-            (2, ColumnWriter::Int32ColumnWriter(column)) => {
-                let lags: Vec<i32> = rows.iter().map(|row| row.lag_ms).collect();
-                column.write_batch(&lags, None, None)?;
-            }
-            (3, ColumnWriter::DoubleColumnWriter(column)) => {
+            (VALUE, ColumnWriter::DoubleColumnWriter(column)) => {
                 let values: Vec<f64> = rows.iter().map(|row| row.value).collect();
                 column.write_batch(&values, None, None)?;
             }
-            (4, ColumnWriter::Int32ColumnWriter(column)) => {
-                let qualities: Vec<i32> = rows.iter().map(|row| i32::from(row.quality)).collect();
-                column.write_batch(&qualities, None, None)?;
-            }
-            (5, ColumnWriter::Int32ColumnWriter(column)) => {
-                let kinds: Vec<i32> = rows.iter().map(|row| i32::from(row.kind)).collect();
-                column.write_batch(&kinds, None, None)?;
-            }
-            (6, ColumnWriter::Int32ColumnWriter(column)) => {
-                let notes: Vec<i32> = rows.iter().map(|row| row.note.0.cast_signed()).collect();
-                column.write_batch(&notes, None, None)?;
+            (at, ColumnWriter::Int32ColumnWriter(column)) => {
+                let numbers = match at {
+                    // The wire has 32 signed bits; the pattern is kept, as Parquet does for its unsigned types.
+                    0 => ints(|row| row.series.0.cast_signed()),
+                    2 => ints(sub_millis),
+                    3 => ints(|row| row.lag_ms),
+                    5 => ints(|row| i32::from(row.quality)),
+                    6 => ints(|row| i32::from(row.kind)),
+                    7 => ints(|row| row.note.0.cast_signed()),
+                    at => return Err(ParquetError::General(format!("column {at} is not of the schema"))),
+                };
+                column.write_batch(&numbers, None, None)?;
             }
             (at, _) => return Err(ParquetError::General(format!("column {at} is not of the schema"))),
         }
@@ -203,6 +246,11 @@ fn write_columns(
         place += 1;
     }
     group.close().map(drop)
+}
+
+/// Microseconds of a stamp beyond its millisecond.
+fn sub_millis(row: &Row) -> i32 {
+    i32::try_from(row.time.as_micros().rem_euclid(1_000)).unwrap_or(0)
 }
 
 /// Sums of the row groups and of the footer, from the file as it was written.

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use historian::{AppendError, Filling, Historian, NoteId, Options, Row, SeriesId, Span};
+use historian::{AppendError, Filling, Historian, Ledger, NoteId, Options, Removal, Row, SeriesId, Span};
 use serde_json::{Value, json};
 use timebase::Utc;
 
-use super::measure;
+use super::{measure, replay};
 use crate::files;
 
 /// First instant of the made-up telemetry.
@@ -37,6 +37,9 @@ pub(super) struct HistorianArgs {
     /// Ticks.
     #[arg(long, default_value_t = 500, value_parser = super::count)]
     ticks: usize,
+    /// Measure the bytes per row of this history too: data directories of a centre; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    replay: Vec<PathBuf>,
     /// Measured reads.
     #[arg(long, default_value_t = 5, value_parser = super::count)]
     runs: usize,
@@ -51,13 +54,20 @@ enum Shape {
     Phasor,
     /// White noise of 1 % in single precision, stamps and delays with jitter: what our twin sends.
     Noise,
+    /// A 16-bit transducer read once a second: a slow drift and noise of two counts, scaled to MW in single precision.
+    Transducer,
     /// On and off, seldom.
     Status,
 }
 
 impl Shape {
-    const ALL: [(Self, &'static str); 4] =
-        [(Self::Walk, "walk"), (Self::Phasor, "phasor"), (Self::Noise, "noise"), (Self::Status, "status")];
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Walk, "walk"),
+        (Self::Phasor, "phasor"),
+        (Self::Noise, "noise"),
+        (Self::Transducer, "transducer"),
+        (Self::Status, "status"),
+    ];
 
     fn row(self, (tick, point): (usize, usize), state: &mut f64, random: &mut Random) -> Row {
         let (tick, point) = (tick as i64, u32::try_from(point).unwrap_or(u32::MAX));
@@ -74,6 +84,12 @@ impl Shape {
                 let jitter = (random.unit() * 4.0) as i64 * 1_000;
                 let lag = (random.unit() * 8.0) as i32;
                 (tick * 1_000_000 + jitter, lag, f64::from((50.0 * (1.0 + 0.01 * random.bell())) as f32))
+            }
+            Self::Transducer => {
+                *state += random.bell() * 0.5;
+                let counts = (12_000.0 + f64::from(point) + *state + 2.0 * random.bell()).round();
+                let jitter = (random.unit() * 4.0) as i64 * 1_000;
+                (tick * 1_000_000 + jitter, (random.unit() * 8.0) as i32, f64::from((counts * 0.0061) as f32))
             }
             Self::Status => {
                 *state = if random.unit() < 0.5 { 1.0 } else { 0.0 };
@@ -135,6 +151,7 @@ pub(super) fn run(args: &HistorianArgs) -> anyhow::Result<ExitCode> {
         "ingest": ingest(args)?,
         "read": long_read(&args.folder.join("long"), args.runs)?,
         "bytes_per_row": bytes_per_row(&args.folder)?,
+        "replayed": replay::all(&args.folder, &args.replay)?,
         "peak_memory_mb": measure::peak_memory_mb(),
     });
     line["cpu_model"] = json!(measure::cpu_model());
@@ -227,8 +244,8 @@ fn long_read(folder: &Path, runs: usize) -> anyhow::Result<Value> {
     for part in rows.chunks(100_000) {
         append(&historian, part)?;
         historian.flush()?;
+        settle(&historian)?;
     }
-    settle(&historian)?;
     let mut found = 0;
     let spent = measure::median_of(runs, || {
         found = historian.range(SeriesId(0), Span::ALL, usize::MAX).map_or(0, |page| page.rows.len());
@@ -242,29 +259,52 @@ fn long_read(folder: &Path, runs: usize) -> anyhow::Result<Value> {
 fn bytes_per_row(folder: &Path) -> anyhow::Result<Value> {
     let mut figures = serde_json::Map::new();
     for (shape, name) in Shape::ALL {
-        let folder = folder.join(name);
-        let (historian, _) = Historian::open(&folder, Options::default())?;
         let mut field = Field::new(shape, 1_000);
-        for _ in 0..SHAPE_ROWS / 1_000 {
-            append(&historian, &field.next())?;
-        }
-        historian.flush()?;
-        settle(&historian)?;
-        let rows = historian.stats().segment_rows;
-        drop(historian);
-        let mut bytes = 0;
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with("seg-") {
-                bytes += entry.metadata()?.len();
-            }
-        }
-        figures.insert(name.to_owned(), json!(bytes as f64 / rows as f64));
+        let ticks = (0..SHAPE_ROWS / 1_000).map(|_| field.next());
+        figures.insert(name.to_owned(), json!(merged_bytes_per_row(&folder.join(name), ticks)?));
     }
     Ok(Value::Object(figures))
 }
 
-/// Until everything that fills a memtable is in a segment.
+/// Bytes per row, indexes included, of rows whose days are over: all of them in merged segments.
+pub(super) fn merged_bytes_per_row(
+    folder: &Path,
+    batches: impl Iterator<Item = Vec<Row>>,
+) -> anyhow::Result<f64> {
+    let (historian, _) = Historian::open(folder, Options::default())?;
+    let mut latest = Utc::default();
+    for batch in batches {
+        latest = batch.iter().map(|row| row.time).fold(latest, Utc::max);
+        append(&historian, &batch)?;
+        historian.flush()?;
+        settle(&historian)?;
+    }
+    historian.maintain(latest + Duration::from_secs(10 * 86_400), &mut Keeps)?;
+    let rows = historian.stats().segment_rows;
+    drop(historian);
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("seg-") {
+            bytes += entry.metadata()?.len();
+        }
+    }
+    Ok(bytes as f64 / rows as f64)
+}
+
+/// Removes nothing.
+struct Keeps;
+
+impl Ledger for Keeps {
+    fn announce(&mut self, _: &Removal) -> bool {
+        false
+    }
+
+    fn done(&mut self, _: &Removal) {}
+}
+
+/// Until everything that fills a memtable is in a segment. To be called after each batch: a memtable that fills while
+/// another is written waits for the next batch.
 fn settle(historian: &Historian) -> anyhow::Result<()> {
     loop {
         let stats = historian.stats();

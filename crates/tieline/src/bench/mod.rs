@@ -16,6 +16,7 @@ mod pipeline;
 mod plot;
 mod points;
 mod powerflow;
+mod replay;
 mod scaling;
 mod scenarios;
 mod unbalanced;
