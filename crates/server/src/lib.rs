@@ -399,6 +399,10 @@ fn report_start(core: &mut Core, opened: &Opened) -> Result<()> {
         let text = format!("audit chain is broken, commands are stopped: {what:?}");
         core.centre.raise_about(AlarmKind::System, "audit", Severity::Critical, &text, now.utc);
     }
+    if !opened.recovery.events.gap_free {
+        let text = "the event log has gaps, or its index is damaged: restore the store from a backup";
+        core.centre.raise_about(AlarmKind::System, "events", Severity::High, text, now.utc);
+    }
     if opened.damaged > 0 {
         let text = format!("{} damaged parts of the history were set aside", opened.damaged);
         core.centre.raise_about(AlarmKind::System, "historian", Severity::High, &text, now.utc);

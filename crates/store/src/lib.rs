@@ -20,6 +20,7 @@ mod open;
 mod read;
 mod record;
 mod schema;
+mod sums;
 mod write;
 mod writer;
 

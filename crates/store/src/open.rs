@@ -4,6 +4,7 @@ use crate::anchor::{HeadFile, beside, read_head};
 use crate::audit::{AuditState, check_tail, last_head};
 use crate::error::StoreError;
 use crate::schema::migrate;
+use crate::sums;
 use crate::writer::{Job, Writer};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -85,7 +86,9 @@ impl Store {
     pub fn open(path: &Path, options: &Options) -> Result<(Self, Recovery), StoreError> {
         let mut connection = connect_writer(path)?;
         let integrity = check_structure(&connection, path, options)?;
+        sums::register(&connection)?;
         let found_version = migrate(&mut connection)?;
+        sums::check(&connection, path)?;
         let head_path = beside(path, ".head");
         let audit = check_tail(&connection, &head_path)?;
         let events = check_events(&connection)?;

@@ -1,10 +1,12 @@
 //! Tables and their migrations.
 
-use crate::StoreError;
+use crate::{StoreError, sums};
 use rusqlite::Connection;
 
 /// One entry per version; entry n leads from version n to n + 1. Entries are never changed, only added.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [fn() -> String; 2] = [|| TABLES.to_owned(), sums::migration];
+
+const TABLES: &str = "
 CREATE TABLE users (
     name TEXT PRIMARY KEY, roles TEXT NOT NULL, areas TEXT NOT NULL, kind TEXT NOT NULL,
     disabled INTEGER NOT NULL, created INTEGER NOT NULL
@@ -32,7 +34,7 @@ CREATE TABLE commands (
     id INTEGER PRIMARY KEY AUTOINCREMENT, point TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL, data TEXT NOT NULL
 ) STRICT;
 CREATE TABLE audit (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
-"];
+";
 
 /// Version of the tables that this program writes; SQLite's `user_version`.
 pub const SCHEMA_VERSION: usize = MIGRATIONS.len();
@@ -45,9 +47,9 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<usize, StoreError> 
         let found = i64::try_from(found).unwrap_or(i64::MAX);
         return Err(StoreError::Version { found, known: SCHEMA_VERSION });
     }
-    for (version, sql) in MIGRATIONS.iter().enumerate().skip(found) {
+    for (version, step) in MIGRATIONS.iter().enumerate().skip(found) {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(sql)?;
+        transaction.execute_batch(&step())?;
         let next = i64::try_from(version + 1).unwrap_or(i64::MAX);
         transaction.pragma_update(None, "user_version", next)?;
         transaction.commit()?;
