@@ -46,7 +46,7 @@ fn parse_head(text: &str) -> Option<ChainHead> {
     Some(ChainHead { seq: seq.parse().ok()?, hash })
 }
 
-fn write_head(path: &Path, head: ChainHead) -> std::io::Result<()> {
+pub(crate) fn write_head(path: &Path, head: ChainHead) -> std::io::Result<()> {
     let hex: String = head.hash.iter().map(|byte| format!("{byte:02x}")).collect();
     let new = beside(path, ".new");
     let mut file = File::create(&new)?;

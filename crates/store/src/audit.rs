@@ -76,7 +76,7 @@ pub(crate) fn check_tail(connection: &Connection, head_path: &Path) -> Result<Au
     }
 }
 
-fn check_from(
+pub(crate) fn check_from(
     connection: &Connection,
     start: ChainHead,
     anchor: Option<ChainHead>,

@@ -20,6 +20,7 @@ mod open;
 mod read;
 mod record;
 mod schema;
+mod snapshot;
 mod sums;
 mod write;
 mod writer;
@@ -33,4 +34,5 @@ pub use record::{
     TagRecord, TokenRecord, TokenRefusal, UserRecord,
 };
 pub use schema::SCHEMA_VERSION;
+pub use snapshot::{Snapshot, snapshot};
 pub use writer::{Pending, Receipt};
