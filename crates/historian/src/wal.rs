@@ -118,6 +118,11 @@ fn damage(path: &Path, range: &Range<usize>) -> Damage {
     Damage { path: path.to_owned(), bytes: wide(range.start)..wide(range.end) }
 }
 
+/// Number behind the last whole row of a log of which these bytes are the beginning; `None` if there is none.
+pub(crate) fn end_of(bytes: &[u8]) -> Option<u64> {
+    scan(bytes).frames.iter().filter_map(Record::parse).map(|record| record.end()).max()
+}
+
 /// A whole record.
 struct Record<'a> {
     /// Its place in the file.
