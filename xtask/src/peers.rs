@@ -15,10 +15,12 @@ const REQUIREMENTS: &str = "interop/requirements.txt";
 const NODE_REQUIREMENTS: &str = "interop/requirements-node.txt";
 /// Programs that the tests start, with the Debian package of each.
 const DEBIAN: &[(&str, &str)] = &[
+    ("age", "age"),
     ("chromium", "chromium"),
     ("faketime", "faketime"),
     ("java", "default-jre-headless"),
     ("tshark", "tshark"),
+    ("zstd", "zstd"),
 ];
 /// What `python3 -m venv` needs beside the interpreter on Debian.
 const DEBIAN_VENV: &str = "python3-venv";

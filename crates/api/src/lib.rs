@@ -34,5 +34,6 @@ pub use point::{
 };
 pub use session::{ErrorView, Problem, ServerView, SessionView, SignIn};
 pub use status::{
-    AlarmCounts, ClockFollowRequest, ClockView, Counters, EstimationView, LinkView, PointCounts, StatusView,
+    AlarmCounts, BackupView, ClockFollowRequest, ClockView, Counters, EstimationView, LinkView, PointCounts,
+    StatusView,
 };

@@ -131,6 +131,27 @@ pub struct AlarmCounts {
     pub flood_alarms: Option<u64>,
 }
 
+/// Backups that the centre makes by itself.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct BackupView {
+    /// Hours between two.
+    pub every_hours: f64,
+    /// Instant up to which the last good one reaches; absent before the first.
+    pub last_good_at: Option<String>,
+    /// Seconds since then.
+    pub age_s: Option<f64>,
+    /// Whether that is longer ago than twice the interval.
+    pub overdue: bool,
+    /// Name of the last good archive.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Whether it was restored for a test.
+    pub proved: bool,
+    /// Why the latest attempt failed; absent after a good one.
+    pub error: Option<String>,
+}
+
 /// State of the platform.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct StatusView {
@@ -158,4 +179,6 @@ pub struct StatusView {
     pub alarms: AlarmCounts,
     /// The clock.
     pub clock: ClockView,
+    /// Backups; absent when none are configured.
+    pub backup: Option<BackupView>,
 }

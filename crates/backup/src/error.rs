@@ -14,8 +14,8 @@ pub enum BackupError {
         /// What the system said.
         source: io::Error,
     },
-    /// The archive's name is taken.
-    #[error("{} is there already (hint: a backup never replaces another one, choose another name)", path.display())]
+    /// The name of an archive or a key is taken.
+    #[error("{} is there already (hint: nothing is written over, choose another name)", path.display())]
     Exists {
         /// The file.
         path: PathBuf,

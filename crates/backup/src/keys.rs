@@ -4,7 +4,9 @@ use crate::BackupError;
 use crate::error::at;
 use age::secrecy::{ExposeSecret, SecretString};
 use age::x25519::{Identity, Recipient};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Shortest passphrase, in characters.
@@ -98,7 +100,7 @@ impl Lock {
 }
 
 impl Key {
-    /// The private keys in a file as `age-keygen` and [`generate`] write it: one per line, `#` begins a comment.
+    /// The private keys in a file as `age-keygen` and [`generate_to`] write it: one per line, `#` begins a comment.
     pub fn identity_file(file: &Path) -> Result<Self, BackupError> {
         let text = fs::read_to_string(file).map_err(at(file))?;
         let mut identities = Vec::new();
@@ -142,12 +144,19 @@ impl Key {
     }
 }
 
-/// A new pair: the text of an identity file, which is secret, and the recipient, which is not.
-pub fn generate() -> (SecretString, String) {
+/// Writes a new private key to a file that must not be there, readable for this user only, and returns its public key.
+pub fn generate_to(file: &Path) -> Result<String, BackupError> {
+    if file.exists() {
+        return Err(BackupError::Exists { path: file.to_owned() });
+    }
     let identity = Identity::generate();
     let recipient = identity.to_public().to_string();
-    let text = format!("# public key: {recipient}\n{}\n", identity.to_string().expose_secret());
-    (SecretString::from(text), recipient)
+    let text =
+        SecretString::from(format!("# public key: {recipient}\n{}\n", identity.to_string().expose_secret()));
+    let mut options = OpenOptions::new();
+    let mut to = options.write(true).create_new(true).mode(0o600).open(file).map_err(at(file))?;
+    to.write_all(text.expose_secret().as_bytes()).and_then(|()| to.sync_all()).map_err(at(file))?;
+    Ok(recipient)
 }
 
 fn passphrase(file: &Path) -> Result<SecretString, BackupError> {

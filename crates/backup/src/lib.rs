@@ -22,7 +22,7 @@ mod read;
 mod write;
 
 pub use error::BackupError;
-pub use keys::{Key, Lock, generate};
+pub use keys::{Key, Lock, generate_to};
 pub use manifest::{Entry, MANIFEST, Manifest, Moved, Part, State};
 pub use place::Staging;
 pub use read::{unpack, verify};

@@ -1,7 +1,6 @@
 //! Archives from end to end: what was put in comes out, and nothing comes out of an archive that is not whole.
 #![allow(clippy::unwrap_used)]
 
-use age::secrecy::ExposeSecret;
 use backup::{Archive, BackupError, Key, Lock, Manifest, Part, Staging, unpack, verify};
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,9 +23,10 @@ fn content() -> BTreeMap<&'static str, Vec<u8>> {
 }
 
 fn key_pair(folder: &Path) -> (Key, Lock) {
-    let (secret, recipient) = backup::generate();
     let file = folder.join("key.txt");
-    fs::write(&file, secret.expose_secret()).unwrap();
+    drop(fs::remove_file(&file));
+    let recipient = backup::generate_to(&file).unwrap();
+    assert!(backup::generate_to(&file).is_err(), "a key was written over");
     (Key::identity_file(&file).unwrap(), Lock::recipients(&[recipient]).unwrap())
 }
 

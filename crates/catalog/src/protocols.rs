@@ -3,7 +3,7 @@
 use proto_iec104::{ControlledStation, ControllingSession};
 use serde::{Deserialize, Serialize};
 use signal::{PointList, PointSession, PointStation};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a link speaks, with its configuration: `iec104 = { endpoints = ["10.1.2.3:2404"] }`.
@@ -51,6 +51,19 @@ impl LinkProtocol {
     pub fn endpoints(&self) -> &[String] {
         match self {
             Self::Iec104(config) => &config.endpoints,
+        }
+    }
+
+    /// Lets relative paths start at a folder.
+    pub fn resolve(&mut self, base: &Path) {
+        match self {
+            Self::Iec104(config) => {
+                if let Some(tls) = &mut config.tls {
+                    for file in [&mut tls.ca, &mut tls.certificate, &mut tls.key] {
+                        *file = base.join(&*file);
+                    }
+                }
+            }
         }
     }
 

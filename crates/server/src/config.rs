@@ -1,6 +1,7 @@
 //! Configuration of the control centre: one TOML file, unknown keys refused, checked once.
 
 pub use crate::alarm_config::{AlarmConfig, SuppressConfig};
+pub use crate::backup::config::BackupConfig;
 pub use crate::retention::RetentionClass;
 use catalog::LinkProtocol;
 use serde::Deserialize;
@@ -43,6 +44,8 @@ pub struct Config {
     /// How alarms are managed.
     #[serde(default)]
     pub alarms: AlarmConfig,
+    /// Backups that the centre makes by itself; none without this table.
+    pub backup: Option<BackupConfig>,
     /// Links to the field.
     #[serde(default)]
     pub link: Vec<LinkConfig>,
@@ -52,6 +55,9 @@ pub struct Config {
     /// The file's text, for the record of changes; empty when there was no file.
     #[serde(skip)]
     pub text: String,
+    /// The file; empty when there was none.
+    #[serde(skip)]
+    pub file: PathBuf,
 }
 
 /// The grid.
@@ -263,11 +269,18 @@ impl Config {
         })?;
         let mut config: Self = parse_toml(file, &text)?;
         config.text = text;
+        config.file = file.to_owned();
         let base = file.parent().unwrap_or_else(|| Path::new("."));
         config.network.file = base.join(&config.network.file);
         config.data.directory = base.join(&config.data.directory);
         config.points = config.points.map(|points| base.join(points));
         config.alarms.rules = config.alarms.rules.map(|rules| base.join(rules));
+        if let Some(backup) = &mut config.backup {
+            backup.resolve(base);
+        }
+        for link in &mut config.link {
+            link.protocol.resolve(base);
+        }
         config.check().map_err(|reason| ConfigError { file: file.to_owned(), line: None, reason })?;
         Ok(config)
     }
@@ -299,6 +312,7 @@ impl Config {
         self.time.check()?;
         self.limits.check()?;
         crate::retention::check(self.data.retention_days, &self.data.retention)?;
+        self.backup.as_ref().map_or(Ok(()), BackupConfig::check)?;
         self.alarms.check()
     }
 }

@@ -91,6 +91,8 @@ pub(crate) struct Core {
     pub(crate) intake: IntakeProbe,
     /// Whether more comes on it than can be taken.
     pub(crate) overload: Overload,
+    /// Backups by the clock; `None` without them.
+    pub(crate) backup: Option<crate::backup::schedule::Schedule>,
 }
 
 /// The core's end of a link.

@@ -11,6 +11,7 @@
 //! the same steps after a clean end, a crash, or for an empty directory.
 
 mod alarm_config;
+pub mod backup;
 pub mod config;
 mod core;
 mod diagram;
@@ -221,7 +222,9 @@ async fn start_driven(
     let historian = Arc::clone(&opened.historian);
     let ledger = retention::AuditLedger { store: opened.store, clock };
     let upkeep_task = tokio::spawn(upkeep(opened.historian, handle.clone(), ledger, shutdown.subscribe()));
-    let tasks = vec![core_task, http_task, upkeep_task];
+    let backups = backup::schedule::run(config.clone(), handle.clone(), clock, shutdown.subscribe());
+    let backup_task = tokio::spawn(backups);
+    let tasks = vec![core_task, http_task, backup_task, upkeep_task];
     Ok(Running { address, token, historian, core: handle, shutdown, tasks })
 }
 
@@ -383,10 +386,12 @@ fn build_core(
         time: time_keeper::TimeKeeper::new(config.time.clone(), *started),
         intake,
         overload: overload::Overload::default(),
+        backup: backup::schedule::Schedule::restore(config, &opened.store, started.utc)?,
     };
     core.centre.alarms_mut().configure(alarms, *started);
     core.centre.show_modes(*started);
     report_start(&mut core, opened)?;
+    backup::note_restore(&mut core, &config.data.directory)?;
     note_configuration(&mut core, &config.text)?;
     Ok(core)
 }

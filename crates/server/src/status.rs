@@ -56,6 +56,7 @@ pub(crate) fn view(core: &Core, now: Now) -> StatusView {
         },
         alarms: alarm_counts(core.centre.alarms()),
         clock: core.time.view(),
+        backup: core.backup.as_ref().map(|schedule| schedule.view(now.utc)),
     }
 }
 

@@ -78,7 +78,9 @@ async fn run(
         alarms: Default::default(),
         link: links(&field.stations),
         application: applications(&network, &points),
+        backup: None,
         text: String::new(),
+        file: PathBuf::new(),
     };
     config.http.listen = listen;
     config.check().map_err(anyhow::Error::msg)?;

@@ -4,6 +4,7 @@
 //! violated.
 
 mod admin;
+mod backup;
 mod bench;
 mod centre;
 mod demo;
@@ -58,6 +59,10 @@ enum Command {
     Audit(admin::AuditArgs),
     /// Write history as Parquet or CSV; the centre may be running.
     Export(export::ExportArgs),
+    /// Back a centre up while it runs; check an archive; make a key for archives.
+    Backup(backup::BackupArgs),
+    /// Put the content of an archive back.
+    Restore(backup::RestoreArgs),
     /// Write the OpenAPI document of the HTTP interface.
     Openapi,
 }
@@ -104,6 +109,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(args) => admin::token(args),
         Command::Audit(args) => admin::audit(args),
         Command::Export(args) => export::command(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Openapi => {
             println!("{}", server::openapi_json());
             Ok(ExitCode::SUCCESS)

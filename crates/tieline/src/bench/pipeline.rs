@@ -135,7 +135,9 @@ fn config(args: &PipelineArgs) -> Config {
         alarms: Default::default(),
         link: (0..args.points.div_ceil(PER_LINK)).map(link).collect(),
         application: Default::default(),
+        backup: None,
         text: String::new(),
+        file: PathBuf::new(),
     }
 }
 
