@@ -29,6 +29,18 @@ export interface LinkSession {
   faults?: number;
 }
 
+/** Backups that the centre makes by itself. */
+export interface Backup {
+  every_hours: number;
+  last_good_at?: string | null;
+  age_s?: number | null;
+  overdue: boolean;
+  file: string;
+  bytes: number;
+  proved: boolean;
+  error?: string | null;
+}
+
 export interface Status {
   name: string;
   version: string;
@@ -62,6 +74,7 @@ export interface Status {
   };
   alarms: AlarmCounts;
   clock: ClockView;
+  backup?: Backup | null;
 }
 
 export interface Quality {

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import type { LinkSession } from "../api";
+import type { Backup, LinkSession } from "../api";
 import { age, bytes, count, fixed, stamp } from "../format";
 import { usable } from "../network/scene";
 import { ClockFacts } from "../parts/ClockFacts";
@@ -140,6 +140,9 @@ export function System({ onSignOut }: { onSignOut: () => void }) {
         <Card title={S.clock.title}>
           <ClockFacts />
         </Card>
+        <Card title={t.backup}>
+          <BackupFacts backup={status?.backup ?? null} zone={zone} />
+        </Card>
         <Card title={t.session}>
           <Facts
             rows={[
@@ -174,6 +177,36 @@ export function System({ onSignOut }: { onSignOut: () => void }) {
         </Card>
       </div>
     </div>
+  );
+}
+
+/** Result, age and name of the latest backup; a failure is said in words, never by colour alone. */
+function BackupFacts({ backup, zone }: { backup: Backup | null; zone: ReturnType<typeof useZone> }) {
+  const b = S.system.backupRows;
+  if (backup === null) return <p className="muted">{b.none}</p>;
+  const failed = backup.error !== undefined && backup.error !== null;
+  const state = failed ? b.failed : backup.overdue ? b.overdue : backup.age_s == null ? b.waiting : b.good;
+  const tone: Tone = failed || backup.overdue ? "bad" : backup.age_s == null ? "pending" : "done";
+  return (
+    <>
+      <Facts
+        rows={[
+          [
+            b.state,
+            <Chip key="state" tone={tone}>
+              {state}
+            </Chip>,
+          ],
+          [b.last, stamp(backup.last_good_at, zone)],
+          [b.age, age(backup.age_s)],
+          [b.every, b.hours(backup.every_hours)],
+          [b.tested, backup.age_s == null ? S.none : backup.proved ? b.yes : b.no],
+          [b.size, backup.bytes === 0 ? S.none : bytes(backup.bytes)],
+          [b.file, backup.file === "" ? S.none : backup.file],
+        ]}
+      />
+      {failed && <p role="status">{backup.error}</p>}
+    </>
   );
 }
 
