@@ -5,6 +5,7 @@
 
 mod alarm;
 mod alarm_management;
+mod approval;
 mod command;
 mod grid;
 mod live;
@@ -20,6 +21,7 @@ pub use alarm_management::{
     AlarmDetailView, AlarmFiguresView, AlarmIdsRequest, AlarmRefusal, AlarmRuleView, AlarmsChanged,
     FirstOutView, FloodView, FrequentView, GroupLineView, GroupsView, OutOfServiceRequest, ShelveRequest,
 };
+pub use approval::{ApprovalView, ApprovalsView};
 pub use command::{CommandRequest, CommandView, CommandsView, ProposalView, ProposalsView, StageView};
 pub use grid::{
     BadDataView, BranchEndView, BranchEstimateView, BranchView, BusEstimateView, EquipmentView, EstimateView,

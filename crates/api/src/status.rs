@@ -129,6 +129,8 @@ pub struct AlarmCounts {
     pub flood_since: Option<String>,
     /// Alarms of that flood so far.
     pub flood_alarms: Option<u64>,
+    /// Requests that wait for a second person.
+    pub approvals: usize,
 }
 
 /// Backups that the centre makes by itself.

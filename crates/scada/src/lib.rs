@@ -14,6 +14,7 @@
 //! Pure: time is an argument, what must be stored or sent is returned.
 
 pub mod alarm;
+pub mod approval;
 pub mod centre;
 pub mod event;
 pub mod gate;

@@ -31,6 +31,8 @@ pub struct AlarmConfig {
     pub max_out_of_service_days: f64,
     /// More conditions than this, inhibited within ten minutes, are an alarm.
     pub mass_change: u64,
+    /// More conditions and points than this, set aside within ten minutes, need a second person; without it nobody is asked.
+    pub two_person_above: Option<u64>,
     /// An alarm that holds for longer is stale.
     pub stale_after_h: f64,
     /// Suppression by design.
@@ -67,6 +69,7 @@ impl Default for AlarmConfig {
             max_shelved_h: 8.0,
             max_out_of_service_days: 90.0,
             mass_change: 10,
+            two_person_above: None,
             stale_after_h: 24.0,
             suppress: Vec::new(),
         }

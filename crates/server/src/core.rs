@@ -91,6 +91,8 @@ pub(crate) struct Core {
     pub(crate) intake: IntakeProbe,
     /// Whether more comes on it than can be taken.
     pub(crate) overload: Overload,
+    /// What waits for a second person.
+    pub(crate) approvals: crate::approvals::TwoPersons,
     /// Backups by the clock; `None` without them.
     pub(crate) backup: Option<crate::backup::schedule::Schedule>,
 }
@@ -275,6 +277,7 @@ impl Core {
         self.cycle += 1;
         self.centre.tick(now);
         self.check_first_contact(now);
+        crate::approvals::expire(self, now);
         self.note_history_state(now.utc);
         self.time.ask_source(&mut self.centre, now.utc);
         self.overload.note(&mut self.centre, self.intake.counts().coalesced, now.utc);

@@ -7,6 +7,7 @@ mod admin;
 mod alarm_acts;
 mod alarm_figures;
 mod alarms;
+mod approvals;
 mod clock;
 mod commands;
 mod errors;
@@ -149,6 +150,9 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(alarm_acts::out_of_service))
         .routes(routes!(alarm_acts::return_to_service))
         .routes(routes!(alarm_acts::reset))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::refuse))
         .routes(routes!(alarm_figures::groups))
         .routes(routes!(alarm_figures::acknowledge_groups))
         .routes(routes!(alarm_figures::figures))

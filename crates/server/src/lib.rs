@@ -11,6 +11,7 @@
 //! the same steps after a clean end, a crash, or for an empty directory.
 
 mod alarm_config;
+mod approvals;
 pub mod backup;
 pub mod config;
 mod core;
@@ -386,6 +387,7 @@ fn build_core(
         time: time_keeper::TimeKeeper::new(config.time.clone(), *started),
         intake,
         overload: overload::Overload::default(),
+        approvals: approvals::TwoPersons { above: config.alarms.two_person_above, ..Default::default() },
         backup: backup::schedule::Schedule::restore(config, &opened.store, started.utc)?,
     };
     core.centre.alarms_mut().configure(alarms, *started);

@@ -54,8 +54,11 @@ pub(crate) fn view(core: &Core, now: Now) -> StatusView {
             bad_data: core.estimate.bad_data.len(),
             age_s: core.estimate.at.map(|at| now.mono.since(at.mono).as_secs_f64()),
         },
-        alarms: alarm_counts(core.centre.alarms()),
         clock: core.time.view(),
+        alarms: AlarmCounts {
+            approvals: core.approvals.list.iter().len(),
+            ..alarm_counts(core.centre.alarms())
+        },
         backup: core.backup.as_ref().map(|schedule| schedule.view(now.utc)),
     }
 }
@@ -72,6 +75,7 @@ pub(crate) fn alarm_counts(alarms: &AlarmList) -> AlarmCounts {
         rate,
         flood_since: flood.map(|flood| stamp(flood.began)),
         flood_alarms: flood.map(|flood| flood.alarms),
+        approvals: 0,
     }
 }
 

@@ -141,15 +141,25 @@ impl AlarmList {
             | Transition::InService
             | Transition::Changed => alarm.shelved = Some(inhibit.clone()),
         });
+        self.count_set_aside(&inhibit.by, inhibit.at);
+    }
+
+    /// Counts something that a person set aside: a condition, or from outside a point. A mass of them is an alarm.
+    pub fn count_set_aside(&mut self, by: &str, at: Utc) {
         self.acts.count(self.now.mono);
         if self.acts.sum() > self.settings.mass_change {
-            self.raise_mass_change(&inhibit.by, inhibit.at);
+            self.raise_mass_change(by, at);
         }
+    }
+
+    /// Conditions and points that were set aside in the last ten minutes.
+    pub const fn set_aside_lately(&self) -> u64 {
+        self.acts.sum()
     }
 
     fn raise_mass_change(&mut self, by: &str, at: Utc) {
         let text = format!(
-            "more than {} conditions were shelved or taken out of service within ten minutes, the last by {by}",
+            "more than {} conditions or points were set aside within ten minutes, the last by {by}",
             self.settings.mass_change
         );
         let raise = Raise {

@@ -2,18 +2,22 @@
 //! record, and one event for each alarm that it changes; a refused call leaves an audit record too.
 
 use super::alarms::covered;
+use super::approvals::{self, Answer};
 use super::session::Signed;
 use super::{ApiError, Shared};
+use crate::approvals::{SetAside, What};
 use crate::core::Core;
-use api::{AlarmIdsRequest, AlarmRefusal, AlarmsChanged, ErrorView, OutOfServiceRequest, ShelveRequest};
+use api::{
+    AlarmIdsRequest, AlarmRefusal, AlarmsChanged, ApprovalView, ErrorView, OutOfServiceRequest, ShelveRequest,
+};
 use axum::Json;
 use axum::extract::State;
 use scada::alarm::{AlarmId, AlarmList, Inhibit};
-use security::{AuditEntry, Outcome, Right};
+use security::{AuditEntry, Outcome, Principal, Right};
 use signal::PointId;
 use std::time::Duration;
 use store::Record;
-use timebase::Utc;
+use timebase::{Now, Utc};
 
 /// Alarms that one call may change.
 const MAX_IDS: usize = 1_000;
@@ -24,21 +28,16 @@ const MAX_HOURS: f64 = 24.0 * 366.0;
 
 /// Puts alarms aside, with a reason and an end.
 #[utoipa::path(post, path = "/api/v1/alarms/shelve", tag = "alarms", request_body = ShelveRequest,
-    responses((status = 200, body = AlarmsChanged), (status = 400, body = ErrorView), (status = 401, body = ErrorView),
+    responses((status = 200, body = AlarmsChanged), (status = 202, body = ApprovalView), (status = 400, body = ErrorView), (status = 401, body = ErrorView),
         (status = 403, body = ErrorView)))]
 pub(crate) async fn shelve(
     State(shared): State<Shared>,
     signed: Signed,
     Json(body): Json<ShelveRequest>,
-) -> Result<Json<AlarmsChanged>, ApiError> {
+) -> Result<Answer<AlarmsChanged>, ApiError> {
     let span = span(body.minutes / 60.0)?;
-    let act = Act { action: "shelve alarm", right: Right::Acknowledge, ids: body.ids, reason: body.reason };
-    let one_shot = body.one_shot;
-    run(&shared, &signed, act, move |alarms, id, who, _| {
-        let inhibit = who.inhibit(span, one_shot);
-        alarms.shelve(id, inhibit).map_err(|refusal| refusal.to_string())
-    })
-    .await
+    let what = What::Shelve { ids: body.ids, span, one_shot: body.one_shot };
+    set_aside(&shared, &signed, what, body.reason).await
 }
 
 /// Takes shelved alarms back.
@@ -59,21 +58,15 @@ pub(crate) async fn unshelve(
 
 /// Takes alarms out of service for work on them, listed or not. For engineers.
 #[utoipa::path(post, path = "/api/v1/alarms/out-of-service", tag = "alarms", request_body = OutOfServiceRequest,
-    responses((status = 200, body = AlarmsChanged), (status = 400, body = ErrorView), (status = 401, body = ErrorView),
+    responses((status = 200, body = AlarmsChanged), (status = 202, body = ApprovalView), (status = 400, body = ErrorView), (status = 401, body = ErrorView),
         (status = 403, body = ErrorView)))]
 pub(crate) async fn out_of_service(
     State(shared): State<Shared>,
     signed: Signed,
     Json(body): Json<OutOfServiceRequest>,
-) -> Result<Json<AlarmsChanged>, ApiError> {
-    let span = span(body.hours)?;
-    let act =
-        Act { action: "alarm out of service", right: Right::Configure, ids: body.ids, reason: body.reason };
-    run(&shared, &signed, act, move |alarms, id, who, point| {
-        let inhibit = who.inhibit(span, false);
-        alarms.take_out_of_service(id, point, inhibit).map_err(|refusal| refusal.to_string())
-    })
-    .await
+) -> Result<Answer<AlarmsChanged>, ApiError> {
+    let what = What::OutOfService { ids: body.ids, span: span(body.hours)? };
+    set_aside(&shared, &signed, what, body.reason).await
 }
 
 /// Takes alarms into service again.
@@ -156,30 +149,113 @@ async fn run(
     act: Act,
     work: impl Fn(&mut AlarmList, &AlarmId, &Doer, Option<PointId>) -> Result<(), String> + Send + 'static,
 ) -> Result<Json<AlarmsChanged>, ApiError> {
-    if act.ids.is_empty() || act.ids.len() > MAX_IDS {
-        return Err(ApiError::bad_request(format!("between 1 and {MAX_IDS} alarms"), "work page by page"));
-    }
+    check_count(&act.ids)?;
     let (principal, session) = (signed.0.principal.clone(), signed.0.session.clone());
     let allowed = signed.require(act.right);
     let may = allowed.is_ok();
     let changed = shared.core.ask(move |core, now| {
         let doer = Doer { name: principal.name.clone(), at: now.utc, reason: act.reason.clone() };
-        let mut result = AlarmsChanged { changed: 0, refused: Vec::new() };
-        for text in &act.ids {
-            let done = if may { Ok(()) } else { Err("no right".to_owned()) };
-            let done = done.and_then(|()| place(core, text, |area| principal.areas.cover(area)));
-            let done = done.and_then(|(id, point)| work(core.centre.alarms_mut(), &id, &doer, point));
-            match done {
-                Ok(()) => result.changed += 1,
-                Err(reason) => result.refused.push(AlarmRefusal { id: text.clone(), reason }),
-            }
-        }
-        audit(core, &act, &doer, &session, &result);
-        result
+        let covers = |area: &str| principal.areas.cover(area);
+        perform(core, &act, (&doer, &session, may), covers, work)
     });
     let changed = changed.await?;
     allowed?;
     Ok(Json(changed))
+}
+
+fn check_count(ids: &[String]) -> Result<(), ApiError> {
+    if ids.is_empty() || ids.len() > MAX_IDS {
+        return Err(ApiError::bad_request(format!("between 1 and {MAX_IDS} alarms"), "work page by page"));
+    }
+    Ok(())
+}
+
+/// Sets conditions aside, or files a request where that is more than one person may do.
+async fn set_aside(
+    shared: &Shared,
+    signed: &Signed,
+    what: What,
+    reason: String,
+) -> Result<Answer<AlarmsChanged>, ApiError> {
+    if let What::Shelve { ids, .. } | What::OutOfService { ids, .. } = &what {
+        check_count(ids)?;
+    }
+    let (who, session) = (signed.0.principal.clone(), signed.0.session.clone());
+    let allowed = signed.require(what.right());
+    let may = allowed.is_ok();
+    let wanted = SetAside { what, reason, who, session };
+    let done = shared.core.ask(move |core, now| {
+        if may && let Some(filed) = approvals::file(core, &wanted, now) {
+            return filed.map(Answer::Waits);
+        }
+        Ok(Answer::Done(act_on(core, &wanted, None, may, now)))
+    });
+    let done = done.await?;
+    allowed?;
+    done
+}
+
+/// Sets aside what one person asked for and another one approved, where both may.
+pub(crate) fn carry_out(
+    core: &mut Core,
+    wanted: &SetAside,
+    second: Option<&Principal>,
+    now: Now,
+) -> AlarmsChanged {
+    act_on(core, wanted, second, true, now)
+}
+
+fn act_on(
+    core: &mut Core,
+    wanted: &SetAside,
+    second: Option<&Principal>,
+    may: bool,
+    now: Now,
+) -> AlarmsChanged {
+    let SetAside { what, reason, who, session } = wanted;
+    let ids = match what {
+        What::Shelve { ids, .. } | What::OutOfService { ids, .. } => ids.clone(),
+        What::Mode { .. } => Vec::new(),
+    };
+    let act = Act { action: what.action(), right: what.right(), ids, reason: reason.clone() };
+    let doer = Doer { name: who.name.clone(), at: now.utc, reason: reason.clone() };
+    let covers = |area: &str| who.areas.cover(area) && second.is_none_or(|second| second.areas.cover(area));
+    perform(core, &act, (&doer, session, may), covers, |alarms, id, who, point| match what {
+        What::Shelve { span, one_shot, .. } => {
+            alarms.shelve(id, who.inhibit(*span, *one_shot)).map_err(|refusal| refusal.to_string())
+        }
+        What::OutOfService { span, .. } => {
+            let inhibit = who.inhibit(*span, false);
+            alarms.take_out_of_service(id, point, inhibit).map_err(|refusal| refusal.to_string())
+        }
+        What::Mode { .. } => Ok(()),
+    })
+}
+
+fn perform(
+    core: &mut Core,
+    act: &Act,
+    (doer, session, may): (&Doer, &str, bool),
+    covers: impl Fn(&str) -> bool,
+    work: impl Fn(&mut AlarmList, &AlarmId, &Doer, Option<PointId>) -> Result<(), String>,
+) -> AlarmsChanged {
+    let mut result = AlarmsChanged { changed: 0, refused: Vec::new() };
+    for text in &act.ids {
+        let done = if may { Ok(()) } else { Err("no right".to_owned()) };
+        let done = done.and_then(|()| place(core, text, &covers));
+        let done = done.and_then(|(id, point)| work(core.centre.alarms_mut(), &id, doer, point));
+        match done {
+            Ok(()) => result.changed += 1,
+            Err(reason) => result.refused.push(AlarmRefusal { id: text.clone(), reason }),
+        }
+    }
+    audit(core, act, doer, session, &result);
+    result
+}
+
+/// Whether a condition is one that a person may work on.
+pub(crate) fn is_covered(core: &Core, text: &str, who: &Principal) -> bool {
+    place(core, text, |area| who.areas.cover(area)).is_ok()
 }
 
 /// The condition and its point, if it is or can be one that the caller may work on.

@@ -1,11 +1,13 @@
 //! Points set aside by people: scan inhibit, test, entered values.
 
+use super::approvals::{self, Answer};
 use super::points::visible;
 use super::session::Signed;
 use super::{ApiError, Shared};
+use crate::approvals::{SetAside, What};
 use crate::core::Core;
 use crate::modes;
-use api::{ErrorView, PointModeRequest, PointView};
+use api::{ApprovalView, ErrorView, PointModeRequest, PointView};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -23,14 +25,14 @@ const MAX_REASON: usize = 500;
 /// value. Without any of them the point is treated as usual again.
 #[utoipa::path(put, path = "/api/v1/points/{id}/mode", tag = "points", params(("id" = u32, Path)),
     request_body = PointModeRequest,
-    responses((status = 200, body = PointView), (status = 400, body = ErrorView), (status = 401, body = ErrorView),
+    responses((status = 200, body = PointView), (status = 202, body = ApprovalView), (status = 400, body = ErrorView), (status = 401, body = ErrorView),
         (status = 403, body = ErrorView), (status = 404, body = ErrorView), (status = 503, body = ErrorView)))]
 pub(crate) async fn set(
     State(shared): State<Shared>,
     signed: Signed,
     Path(id): Path<u32>,
     Json(body): Json<PointModeRequest>,
-) -> Result<Json<PointView>, ApiError> {
+) -> Result<Answer<PointView>, ApiError> {
     let point = visible(&shared, &signed, id, Right::Command)?;
     let reason = body.reason.trim();
     if reason.is_empty() || reason.len() > MAX_REASON {
@@ -48,20 +50,34 @@ pub(crate) async fn set(
         ));
     }
     let mode = PointMode { inhibited: body.inhibited, test: body.test, replaced: replaced.flatten() };
-    let by = signed.0.principal.name.clone();
-    let (session, reason) = (signed.0.session.clone(), reason.to_owned());
+    let what = What::Mode { point, mode };
+    let (who, session, reason) = (signed.0.principal.clone(), signed.0.session.clone(), reason.to_owned());
+    let wanted = SetAside { what, reason, who, session };
     let done = shared.core.ask(move |core, now| {
         if core.audit_broken {
             return Err(refused_by_audit());
         }
-        let set = SetMode { mode, by, at: now.utc, reason };
-        change(core, (point, set, &session), now)?;
-        crate::views::point(point, &core.centre, now).ok_or_else(|| ApiError::not_found("point"))
+        match approvals::file(core, &wanted, now) {
+            Some(filed) => filed.map(Answer::Waits),
+            None => carry_out(core, &wanted, now).map(Answer::Done),
+        }
     });
-    done.await?.map(Json)
+    done.await?
 }
 
-fn refused_by_audit() -> ApiError {
+/// Sets the mode that somebody asked for, alone or with a second person.
+pub(crate) fn carry_out(core: &mut Core, wanted: &SetAside, now: Now) -> Result<PointView, ApiError> {
+    let What::Mode { point, mode } = wanted.what else { return Err(ApiError::not_found("point")) };
+    let by = wanted.who.name.clone();
+    let set = SetMode { mode, by: by.clone(), at: now.utc, reason: wanted.reason.clone() };
+    change(core, (point, set, &wanted.session), now)?;
+    if wanted.what.count() > 0 {
+        core.centre.alarms_mut().count_set_aside(&by, now.utc);
+    }
+    crate::views::point(point, &core.centre, now).ok_or_else(|| ApiError::not_found("point"))
+}
+
+pub(crate) fn refused_by_audit() -> ApiError {
     ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "audit_broken",
