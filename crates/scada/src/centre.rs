@@ -4,6 +4,7 @@
 //! the historian, the screens and the links. Nothing here reads a clock or does I/O.
 
 mod calculated;
+mod links;
 mod revise;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod treat;
 use crate::alarm::{AlarmId, AlarmKind, AlarmList, Raise, Transition};
 use crate::event::{Event, EventKind, EventLog, NewEvent, Severity};
 use crate::gate::{Gate, GateConfig, Outgoing};
+use crate::incident::LinkWatch;
 use crate::limit::{LimitLevels, Zone};
 use crate::mode::PointModes;
 use crate::table::{Applied, PointState, Table};
@@ -128,6 +130,7 @@ pub struct Centre {
     watches: Vec<Watch>,
     treatment: Treatment,
     due: Due,
+    link_watch: LinkWatch,
     alarms: AlarmList,
     events: EventLog,
     tags: TagList,
@@ -149,6 +152,7 @@ impl Centre {
             watches,
             treatment: Treatment::restored(restored.modes),
             due,
+            link_watch: LinkWatch::default(),
             alarms: AlarmList::restore(restored.alarms),
             events: EventLog::after(restored.last_event),
             tags: restored.tags,
@@ -250,9 +254,9 @@ impl Centre {
                 for &point in points.of_link(link) {
                     self.mark_stale(point);
                 }
-                self.raise_about(AlarmKind::Link, link, Severity::High, "link is down", now.utc);
+                self.link_lost(link, "link is down", now);
             }
-            LinkState::Up => self.alarms.clear(AlarmKind::Link, link, now.utc),
+            LinkState::Up => self.link_back(link, now),
             LinkState::Connecting | LinkState::Synchronising => {}
         }
     }

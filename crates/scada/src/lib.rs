@@ -6,8 +6,10 @@
 //! | [`table`] | present value, quality and stamps of every point |
 //! | [`limit`] | limit zones with hysteresis |
 //! | [`alarm`] | conditions: raise, acknowledge, clear |
+//! | [`approval`] | acts that need a second person |
 //! | [`event`] | the ordered log without gaps |
 //! | [`tag`] | marks that stop or accompany commands |
+//! | [`incident`] | many links lost together |
 //! | [`gate`] | the only way out to the field |
 //! | [`wording`] | how values read for people |
 //!
@@ -18,6 +20,7 @@ pub mod approval;
 pub mod centre;
 pub mod event;
 pub mod gate;
+pub mod incident;
 pub mod limit;
 pub mod mode;
 pub mod table;

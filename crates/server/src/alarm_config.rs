@@ -7,6 +7,7 @@ use exchange::alarms_csv::{self, AlarmRow};
 use scada::alarm::rule::{AlarmSettings, Rule, Suppression};
 use scada::alarm::{AlarmId, AlarmKind};
 use scada::event::Severity;
+use scada::incident::SEVERAL_LINKS;
 use serde::Deserialize;
 use signal::PointList;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct AlarmConfig {
     pub max_out_of_service_days: f64,
     /// More conditions than this, inhibited within ten minutes, are an alarm.
     pub mass_change: u64,
+    /// This many links lost within five minutes are one alarm instead of as many; 0 for never.
+    pub link_incident: usize,
     /// More conditions and points than this, set aside within ten minutes, need a second person; without it nobody is asked.
     pub two_person_above: Option<u64>,
     /// An alarm that holds for longer is stale.
@@ -69,10 +72,21 @@ impl Default for AlarmConfig {
             max_shelved_h: 8.0,
             max_out_of_service_days: 90.0,
             mass_change: 10,
+            link_incident: 5,
             two_person_above: None,
             stale_after_h: 24.0,
             suppress: Vec::new(),
         }
+    }
+}
+
+/// While many links are lost together, the alarms about single ones say nothing new.
+fn one_for_many_links(links: &[String]) -> Suppression {
+    Suppression {
+        when: AlarmId::new(AlarmKind::Link, SEVERAL_LINKS),
+        conditions: links.iter().map(|link| AlarmId::new(AlarmKind::Link, link)).collect(),
+        groups: Vec::new(),
+        kinds: Vec::new(),
     }
 }
 
@@ -112,6 +126,9 @@ impl AlarmConfig {
         .grouped_by_substation(points);
         if let Some(file) = &self.rules {
             settings.rules = rules(file, links, points)?;
+        }
+        if self.link_incident > 0 {
+            settings.suppressions.push(one_for_many_links(links));
         }
         for (at, entry) in self.suppress.iter().enumerate() {
             let suppression = entry.read(links, points);

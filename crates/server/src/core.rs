@@ -476,7 +476,7 @@ impl Core {
             .map(|link| Arc::clone(&link.name))
             .collect();
         for link in down {
-            self.centre.raise_about(AlarmKind::Link, &link, Severity::High, "link has not come up", now.utc);
+            self.centre.link_lost(&link, "link has not come up", now);
         }
     }
 

@@ -391,6 +391,7 @@ fn build_core(
         backup: backup::schedule::Schedule::restore(config, &opened.store, started.utc)?,
     };
     core.centre.alarms_mut().configure(alarms, *started);
+    core.centre.set_link_incident(config.alarms.link_incident);
     core.centre.show_modes(*started);
     report_start(&mut core, opened)?;
     backup::note_restore(&mut core, &config.data.directory)?;
