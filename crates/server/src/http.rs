@@ -18,6 +18,7 @@ mod page;
 mod point_list;
 mod points;
 mod session;
+pub(crate) mod slots;
 
 use crate::core::CoreHandle;
 use crate::identity::Identity;

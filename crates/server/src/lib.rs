@@ -219,7 +219,12 @@ async fn start_driven(
         core.run(calls, field, period, stop).await;
         drop(lock);
     });
-    let http_task = tokio::spawn(serve(listener, shared, shutdown.subscribe()));
+    let http_task = tokio::spawn(http::slots::serve(
+        listener,
+        http::router(shared),
+        handle.clone(),
+        shutdown.subscribe(),
+    ));
     let historian = Arc::clone(&opened.historian);
     let ledger = retention::AuditLedger { store: opened.store, clock };
     let upkeep_task = tokio::spawn(upkeep(opened.historian, handle.clone(), ledger, shutdown.subscribe()));
@@ -502,18 +507,4 @@ async fn upkeep(
 
 fn note_removal(core: &mut Core, now: Now, text: String) {
     core.centre.record(now.utc, EventKind::System, Severity::Info, "historian", text);
-}
-
-async fn serve(listener: tokio::net::TcpListener, shared: http::Shared, mut shutdown: watch::Receiver<bool>) {
-    let service = http::router(shared).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service);
-    // Open live connections would hold a graceful end back for ever: they are cut with the process.
-    tokio::select! {
-        result = server => {
-            if let Err(error) = result {
-                tracing::error!(%error, "HTTP ended");
-            }
-        }
-        _ = shutdown.changed() => {}
-    }
 }
