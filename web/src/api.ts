@@ -212,6 +212,20 @@ export interface AlarmCounts {
   rate: number;
   flood_since: string | null;
   flood_alarms: number | null;
+  /** Requests that wait for a second person. */
+  approvals: number;
+}
+
+/** A request to set much aside, which somebody else has to approve. */
+export interface Approval {
+  id: number;
+  action: string;
+  by: string;
+  at: string;
+  expires_at: string;
+  count: number;
+  targets: string;
+  reason: string;
 }
 
 export interface GroupLine {
@@ -551,11 +565,13 @@ export const api = {
   alarm: (id: string) => call<{ alarm: Alarm; rule: AlarmRule | null }>("GET", `/alarms/${encodeURIComponent(id)}`),
   alarmGroups: () => call<{ lines: GroupLine[]; counts: AlarmCounts }>("GET", "/alarms/groups"),
   acknowledgeGroups: (groups: string[]) => call<unknown>("POST", "/alarms/groups/acknowledge", { groups }),
+  approvals: () => call<{ approvals: Approval[] }>("GET", "/approvals"),
+  decide: (id: number, how: "approve" | "refuse") => call<Approval>("POST", `/approvals/${id}/${how}`, {}),
   alarmFigures: () => call<AlarmFigures>("GET", "/alarms/figures"),
   shelve: (ids: string[], reason: string, minutes: number, oneShot: boolean) =>
-    call<AlarmsChanged>("POST", "/alarms/shelve", { ids, reason, minutes, one_shot: oneShot }),
+    call<AlarmsChanged | Approval>("POST", "/alarms/shelve", { ids, reason, minutes, one_shot: oneShot }),
   outOfService: (ids: string[], reason: string, hours: number) =>
-    call<AlarmsChanged>("POST", "/alarms/out-of-service", { ids, reason, hours }),
+    call<AlarmsChanged | Approval>("POST", "/alarms/out-of-service", { ids, reason, hours }),
   alarmAct: (act: "unshelve" | "return-to-service" | "reset", ids: string[]) =>
     call<AlarmsChanged>("POST", `/alarms/${act}`, { ids }),
   events: (filter: { after?: number; before?: number; limit?: number }) =>

@@ -155,6 +155,17 @@ export const S = {
     open: (name: string) => `Show ${name}`,
     pane: "Selected element",
   },
+  approvals: {
+    banner: (n: number) => (n === 1 ? "One request waits for a second person." : `${n} requests wait for a second person.`),
+    show: "Show",
+    empty: "No request waits. More than one person may set aside within ten minutes becomes one.",
+    columns: { what: "What", by: "Asked by", at: "At", until: "Until", count: "Count", targets: "About", reason: "Reason", decide: "Decide" },
+    approve: "Approve",
+    refuse: "Refuse",
+    withdraw: "Withdraw",
+    of: (what: string, id: number) => `${what} request ${id}`,
+    failed: (why: string) => `Not decided: ${why}`,
+  },
   alarms: {
     title: "Alarms & events",
     tabs: {
@@ -163,6 +174,7 @@ export const S = {
       shelved: "Shelved",
       suppressed: "Suppressed",
       out: "Out of service",
+      approvals: "Approvals",
       figures: "Figures",
       events: "Events",
     },
@@ -230,6 +242,7 @@ export const S = {
       gaps === 0 ? `No. ${first} to ${last}, without gaps` : `No. ${first} to ${last}, ${gaps} of them not shown to your role`,
   },
   shelve: {
+    waits: (id: number) => `This is more than one person may set aside: request ${id} waits for a second one, ten minutes at most.`,
     title: (n: number) => (n === 1 ? "Shelve an alarm" : `Shelve ${n} alarms`),
     outTitle: (n: number) => (n === 1 ? "Take an alarm out of service" : `Take ${n} alarms out of service`),
     reason: "Reason",

@@ -9,16 +9,17 @@ import { go, may, open, settings, store, useRoute, useTopic, useZone } from "../
 import { S } from "../strings";
 import { AlarmFigures } from "./AlarmFigures";
 import { AlarmGroups } from "./AlarmGroups";
+import { Approvals } from "./Approvals";
 
-type Tab = "active" | "groups" | "shelved" | "suppressed" | "out" | "figures" | "events";
-const TABS: readonly Tab[] = ["active", "groups", "shelved", "suppressed", "out", "figures", "events"];
+type Tab = "active" | "groups" | "shelved" | "suppressed" | "out" | "approvals" | "figures" | "events";
+const TABS: readonly Tab[] = ["active", "groups", "shelved", "suppressed", "out", "approvals", "figures", "events"];
 
 export function Alarms() {
   const wanted = useRoute()[1];
   const tab = TABS.find((known) => known === wanted) ?? "active";
   useTopic("status");
   const counts = store.status?.alarms;
-  const numbers: Partial<Record<Tab, number | undefined>> = { shelved: counts?.shelved, suppressed: counts?.suppressed, out: counts?.out_of_service };
+  const numbers: Partial<Record<Tab, number | undefined>> = { shelved: counts?.shelved, suppressed: counts?.suppressed, out: counts?.out_of_service, approvals: counts?.approvals };
   return (
     <div className="page">
       <div className="toolbar">
@@ -47,6 +48,8 @@ function Content({ tab }: { tab: Tab }) {
       return <AlarmList key={tab} place="suppressed" />;
     case "out":
       return <AlarmList key={tab} place="out_of_service" />;
+    case "approvals":
+      return <Approvals />;
     case "groups":
       return <AlarmGroups />;
     case "figures":

@@ -42,6 +42,14 @@ export function AlarmBanner() {
           </button>
         </div>
       )}
+      {counts.approvals > 0 && (
+        <div className="banner-quiet" role="status" data-testid="approvals-banner">
+          {S.approvals.banner(counts.approvals)}{" "}
+          <button type="button" className="small" onClick={() => go("alarms", "approvals")}>
+            {S.approvals.show}
+          </button>
+        </div>
+      )}
       {inhibited > 0 && (
         <div className="banner-quiet" role="status" data-testid="inhibited-banner">
           {S.alarms.inhibitedBanner(count(counts.shelved), count(counts.out_of_service), count(counts.suppressed))}

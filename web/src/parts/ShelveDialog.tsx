@@ -20,6 +20,7 @@ export function ShelveDialog({ ids, mode, onClose }: Props) {
   const [span, setSpan] = useState(shelving ? 60 : 24);
   const [oneShot, setOneShot] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
+  const [waits, setWaits] = useState<number | null>(null);
   const allowed = may(shelving ? "acknowledge" : "configure");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -27,7 +28,8 @@ export function ShelveDialog({ ids, mode, onClose }: Props) {
     const act = shelving ? api.shelve(ids, reason.trim(), span, oneShot) : api.outOfService(ids, reason.trim(), span);
     act.then(
       (result) => {
-        if (result.refused.length === 0) onClose();
+        if ("expires_at" in result) setWaits(result.id);
+        else if (result.refused.length === 0) onClose();
         else setProblem(S.shelve.refused(result.changed, result.refused.length, result.refused[0]?.reason ?? ""));
       },
       (error: unknown) => setProblem(S.shelve.failed(error instanceof Error ? error.message : String(error))),
@@ -63,13 +65,16 @@ export function ShelveDialog({ ids, mode, onClose }: Props) {
             {problem}
           </p>
         )}
+        {waits !== null && <p role="status">{S.shelve.waits(waits)}</p>}
         <footer>
           <button type="button" onClick={onClose}>
-            {S.cancel}
+            {waits === null ? S.cancel : S.close}
           </button>
-          <button type="submit" className="primary" disabled={!allowed || reason.trim() === ""} data-testid="shelve-submit">
-            {shelving ? S.shelve.submit : S.shelve.outSubmit}
-          </button>
+          {waits === null && (
+            <button type="submit" className="primary" disabled={!allowed || reason.trim() === ""} data-testid="shelve-submit">
+              {shelving ? S.shelve.submit : S.shelve.outSubmit}
+            </button>
+          )}
         </footer>
       </form>
     </Dialog>
