@@ -599,6 +599,7 @@ export const S = {
       ["S", "shelve the row or selection"],
       ["F, + −, arrows", "diagram: fit, zoom, pan"],
       ["N P", "diagram: next and previous element"],
+      ["] [", "diagram: next and previous substation with an alarm"],
       ["O", "diagram: change colours"],
     ],
   },

@@ -8,7 +8,7 @@ import { fit, project, type Vec, type View, zoomAt } from "./geometry";
 import { Legend } from "./Legend";
 import { hit, type Hit, layout } from "./layout";
 import { PALETTES } from "./palette";
-import type { Scene } from "./scene";
+import { nextAlarm, type Scene } from "./scene";
 
 interface Props {
   grid: Network;
@@ -88,6 +88,13 @@ export function Diagram({ grid, scene, overlay, onOverlay, selected, onSelect }:
     onSelect(found);
     bringIntoView(found);
   };
+  const stepAlarm = (by: 1 | -1) => {
+    const index = nextAlarm(scene, selected?.kind === "substation" ? selected.index : null, by);
+    if (index === null) return;
+    const found: Hit = { kind: "substation", index };
+    onSelect(found);
+    bringIntoView(found);
+  };
   const bringIntoView = (target: Hit) => {
     if (target === null) return;
     const branch = target.kind === "branch" ? place.branches[target.index] : undefined;
@@ -112,6 +119,8 @@ export function Diagram({ grid, scene, overlay, onOverlay, selected, onSelect }:
         f: () => setMoved(null),
         n: () => step(1),
         p: () => step(-1),
+        "]": () => stepAlarm(1),
+        "[": () => stepAlarm(-1),
         o: () => onOverlay(overlay === "condition" ? "voltage" : "condition"),
       });
     }

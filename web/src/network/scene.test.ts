@@ -3,7 +3,7 @@ import type { Alarm, BranchEnd, Estimate, Network } from "../api";
 import { setLocale } from "../format";
 import type { Reading, Trust } from "../live/reading";
 import { losses, total, worstLoadings, worstVoltages } from "../pages/totals";
-import { loadingBand, scene, voltageBand } from "./scene";
+import { loadingBand, nextAlarm, type Scene, scene, voltageBand } from "./scene";
 
 setLocale("en-US");
 
@@ -133,5 +133,23 @@ describe("totals", () => {
   it("ranks by distance from nominal and by loading", () => {
     expect(worstVoltages(GRID, ESTIMATE, 1)).toEqual([{ index: 1, name: "B", value: 0.94 }]);
     expect(worstLoadings(GRID, ESTIMATE, 5)).toEqual([{ index: 0, name: "L", value: 85 }]);
+  });
+});
+
+describe("stepping through alarms", () => {
+  const alarmed = (...where: number[]): Scene => {
+    const [one] = at({}).substations;
+    if (one === undefined) throw new Error("the grid has substations");
+    return { branches: [], substations: [0, 1, 2, 3, 4].map((n) => ({ ...one, alarm: where.includes(n) ? "high" : null })) };
+  };
+  const check = (where: number[], from: number | null, by: 1 | -1, wanted: number | null) => expect(nextAlarm(alarmed(...where), from, by)).toBe(wanted);
+  it("goes round in both directions and stays where there is one only", () => {
+    check([1, 3], null, 1, 1);
+    check([1, 3], 1, 1, 3);
+    check([1, 3], 3, 1, 1);
+    check([1, 3], null, -1, 3);
+    check([1, 3], 1, -1, 3);
+    check([2], 2, 1, 2);
+    check([], 2, 1, null);
   });
 });

@@ -176,6 +176,17 @@ function worstBus(buses: BusResult[]): number | null {
   return worst;
 }
 
+/** The next substation with an alarm behind (or before) one, round and round; null if there is none. */
+export function nextAlarm(scene: Scene, from: number | null, by: 1 | -1): number | null {
+  const total = scene.substations.length;
+  const start = from ?? (by === 1 ? -1 : 0);
+  for (let step = 1; step <= total; step++) {
+    const at = (((start + by * step) % total) + total) % total;
+    if (scene.substations[at]?.alarm != null) return at;
+  }
+  return null;
+}
+
 export function scene(network: Network, estimate: Estimate | null, alarms: Iterable<Alarm>, read: Read, linked: boolean): Scene {
   const live = usable(estimate) && linked;
   const results = new Map<number, BranchResult>();
