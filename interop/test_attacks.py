@@ -312,7 +312,9 @@ class Flooder:
                 if pause > 0:
                     time.sleep(pause)
             self.done.set()
-            connection.recv(1)
+            # Acknowledgements that nobody reads would end the connection with its last frames undelivered.
+            while connection.recv(65_536):
+                pass
 
 
 def cpu_s(pid):
