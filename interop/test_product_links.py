@@ -28,7 +28,9 @@ class Clocks:
 
 
 def link_alarms(api, active=True):
-    return {alarm["source"] for alarm in api.alarms().values() if alarm["kind"] == "link" and alarm["active"] == active}
+    """Links with an alarm of their own; the one about many of them is another test's business."""
+    found = {alarm["source"] for alarm in api.alarms().values() if alarm["kind"] == "link" and alarm["active"] == active}
+    return found - {"several links"}
 
 
 def all_stale(api, **query):
