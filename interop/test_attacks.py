@@ -6,6 +6,7 @@ The identities are those of the catalogue of scenarios; techniques after MITRE A
 import contextlib
 import csv
 import datetime
+import io
 import os
 import pathlib
 import resource
@@ -113,6 +114,37 @@ def test_a16_alarms_cannot_be_silenced_en_masse_by_one_person(control_room):
     assert {("mallory", "ask to set point mode", "allowed"), ("otto", "approve to set point mode", "allowed"),
             ("otto", "refuse to set point mode", "refused"), ("emil", "ask to alarm out of service", "allowed")} <= found
     assert any(record[2] == "mallory" and "approved by otto" in record[7] for record in records), records[-6:]
+
+
+def test_a16_limits_cannot_be_moved_away_en_masse_by_one_person(control_room):
+    """A-16, T0838: limits changed before the strike. B above eight points, A on the mass."""
+    plant, people = control_room
+    emil = people["emil"]
+    text = emil.ask("GET", "/api/v1/point-list").body.decode()
+
+    def apply(count, already=0):
+        """Moves the upper limit of so many voltages out of reach, of which some are already."""
+        rows = list(csv.DictReader(io.StringIO(text)))
+        changed = [row for row in rows if row["name"].endswith("/V") and row["high"]][:count]
+        assert len(changed) == count
+        for row in changed:
+            row["high"], row["high_high"] = "9999", ""
+        out = io.StringIO()
+        writer = csv.DictWriter(out, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+        seen = emil.post("point-list/compare", {"csv": out.getvalue()})
+        assert seen["changed_count"] == count - already, seen
+        body = {"csv": out.getvalue(), "revision": seen["revision"], "reason": "works"}
+        return emil.ask("POST", "/api/v1/point-list/apply", body)
+
+    refused = apply(9)
+    assert refused.status == 409 and refused.json["error"]["code"] == "second_person", refused.body
+    assert plant.api.point("S1/V")["limits"]["high"] < 9_000
+    assert apply(6).status == 200
+    assert plant.api.alarms()["system:alarm inhibition"]["active"], "six limits moved and nobody is told"
+    # One after the other is no way around it.
+    assert apply(9, already=6).status == 409
 
 
 def test_a16_requests_do_not_outlive_the_process(control_room):

@@ -584,7 +584,7 @@ export const api = {
   comparePointList: (csv: string) => call<PointListDifference>("POST", "/point-list/compare", { csv }),
   applyPointList: (csv: string, revision: number, reason: string) =>
     call<PointListDifference>("POST", "/point-list/apply", { csv, revision, reason }),
-  setMode: (point: number, mode: PointModeRequest) => call<Point>("PUT", `/points/${point}/mode`, mode),
+  setMode: (point: number, mode: PointModeRequest) => call<Point | Approval>("PUT", `/points/${point}/mode`, mode),
   followClock: (reason: string) => call<ClockView>("POST", "/clock/follow", { reason }),
   placeTag: (point: number, kind: TagKind, text: string) =>
     call<unknown>("POST", `/points/${point}/tags`, { kind, text }),

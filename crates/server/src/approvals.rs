@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::views::stamp;
+use exchange::points_csv::Difference;
 use scada::approval::{Approvals, Request};
 use scada::event::{EventKind, NewEvent, Severity};
 use scada::mode::PointMode;
@@ -45,6 +46,11 @@ impl What {
         }
     }
 
+    /// Whether it is about a point itself.
+    pub(crate) fn is_about(&self, id: PointId) -> bool {
+        matches!(self, Self::Mode { point, .. } if *point == id)
+    }
+
     /// The right that asking and approving need.
     pub(crate) const fn right(&self) -> Right {
         match self {
@@ -86,11 +92,29 @@ pub(crate) struct TwoPersons {
     pub(crate) list: Approvals<SetAside>,
 }
 
+/// Columns of the point list that decide whether a point raises an alarm.
+const ALARM_COLUMNS: [&str; 8] =
+    ["low_low", "low", "high", "high_high", "hysteresis", "normal", "stale_after_s", "rate_limit"];
+
+/// Points that a changed list takes away, or of which it changes what is an alarm.
+pub(crate) fn less_watched(differences: &[Difference]) -> u64 {
+    let counts = |difference: &&Difference| match difference {
+        Difference::Added(_) => false,
+        Difference::Removed(_) => true,
+        Difference::Changed { cells, .. } => cells.iter().any(|(column, ..)| ALARM_COLUMNS.contains(column)),
+    };
+    u64::try_from(differences.iter().filter(counts).count()).unwrap_or(u64::MAX)
+}
+
+/// Whether one person may set that many more aside.
+pub(crate) fn is_too_much(core: &Core, count: u64) -> bool {
+    let lately = core.centre.alarms().set_aside_lately();
+    count > 0 && core.approvals.above.is_some_and(|above| lately.saturating_add(count) > above)
+}
+
 /// Whether it would be more than one person may set aside.
 pub(crate) fn must_wait(core: &Core, what: &What) -> bool {
-    let lately = core.centre.alarms().set_aside_lately();
-    let count = what.count();
-    count > 0 && core.approvals.above.is_some_and(|above| lately.saturating_add(count) > above)
+    is_too_much(core, what.count())
 }
 
 /// Says in events and audit what became of a request; `by` is whoever decided.

@@ -4,6 +4,7 @@
 //! every link, and everything that follows from it is built. The core then takes it over between two reports, so that no
 //! sample meets half of it, and tells links, clients and people.
 
+use crate::approvals;
 use crate::config::Config;
 use crate::core::Core;
 use crate::diagram;
@@ -44,6 +45,9 @@ pub(crate) enum ListRefusal {
     /// Somebody works with a point that would go or be another.
     #[error("{} of the points that would go or move are in use: {}", .0.len(), .0.join("; "))]
     InUse(Vec<String>),
+    /// It changes limits of more points than one person may set aside, or takes them away.
+    #[error("it changes what is an alarm at {0} points: more than one person may within ten minutes")]
+    TooMuch(u64),
     /// Another list came into force meanwhile.
     #[error("the list has changed since it was compared (revision {0} now)")]
     Overtaken(u64),
@@ -138,6 +142,9 @@ pub(crate) fn in_use(core: &Core, next: &PointList) -> Vec<String> {
         if goes && core.centre.tags().of(id).next().is_some() {
             found.push(format!("{} carries a tag", def.name));
         }
+        if goes && core.approvals.list.iter().any(|request| request.what.what.is_about(id)) {
+            found.push(format!("a request about {} waits", def.name));
+        }
         if goes && core.centre.modes().contains_key(&id) {
             found.push(format!("{} is set aside", def.name));
         }
@@ -162,6 +169,10 @@ pub(crate) fn apply(
             "the audit chain is broken: nothing is changed that it could not tell of".into(),
         ));
     }
+    let less = approvals::less_watched(&prepared.differences);
+    if approvals::is_too_much(core, less) {
+        return Err(ListRefusal::TooMuch(less));
+    }
     let used = in_use(core, &prepared.points);
     if !used.is_empty() {
         return Err(ListRefusal::InUse(used));
@@ -177,6 +188,9 @@ pub(crate) fn apply(
     core.renew_estimator(estimator);
     let states = core.centre.table().reader();
     let revision = revision + 1;
+    for _ in 0..less {
+        core.centre.alarms_mut().count_set_aside(&by.name, now.utc);
+    }
     note(core, &differences, by, now);
     core.lists.send_replace(Arc::new(Lists { revision, points: Arc::clone(&points), states, network }));
     core.point_feed.send_replace(points);

@@ -34,7 +34,11 @@ function Body({ point, onClose }: { point: Point; onClose: () => void }) {
     event.preventDefault();
     setProblem(null);
     try {
-      await api.setMode(point.id, { inhibited, test, value: replaced ? number : null, reason: reason.trim() });
+      const answer = await api.setMode(point.id, { inhibited, test, value: replaced ? number : null, reason: reason.trim() });
+      if ("expires_at" in answer) {
+        setProblem(S.shelve.waits(answer.id));
+        return;
+      }
       await catalogue.refresh(point.id);
       onClose();
     } catch (error) {

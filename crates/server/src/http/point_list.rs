@@ -136,6 +136,12 @@ fn refused(refusal: ListRefusal) -> ApiError {
             text,
             "nothing was changed; finish the commands, take the tags off, treat the points as usual",
         ),
+        ListRefusal::TooMuch(_) => ApiError::new(
+            StatusCode::CONFLICT,
+            "second_person",
+            text,
+            "nothing was changed; change fewer points at once, or the file and a restart where somebody has the console",
+        ),
         ListRefusal::Overtaken(_) => {
             ApiError::new(StatusCode::CONFLICT, "overtaken", text, "compare again and look what has changed")
         }
