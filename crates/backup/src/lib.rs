@@ -17,6 +17,7 @@
 mod error;
 mod keys;
 mod manifest;
+mod pace;
 mod place;
 mod read;
 mod write;

@@ -2,6 +2,7 @@
 
 use crate::error::at;
 use crate::manifest::{MANIFEST, MAX_MANIFEST, is_inside};
+use crate::pace::Paced;
 use crate::write::hex;
 use crate::{BackupError, Key, Manifest};
 use sha2::{Digest, Sha256};
@@ -22,8 +23,8 @@ pub fn verify(archive: &Path, key: &Key) -> Result<Manifest, BackupError> {
 }
 
 /// Writes every file below a folder, each synced, and compares every digest. On an error the folder holds something
-/// unfinished: use [`crate::Staging`].
-pub fn unpack(archive: &Path, key: &Key, into: &Path) -> Result<Manifest, BackupError> {
+/// unfinished: use [`crate::Staging`]. `beside_others` leaves the disk to those who work on it.
+pub fn unpack(archive: &Path, key: &Key, into: &Path, beside_others: bool) -> Result<Manifest, BackupError> {
     walk(archive, key, |name| {
         let path = into.join(name);
         if let Some(folder) = path.parent() {
@@ -31,11 +32,11 @@ pub fn unpack(archive: &Path, key: &Key, into: &Path) -> Result<Manifest, Backup
         }
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(at(&path))?;
-        Ok(Some((path, file)))
+        Ok(Some((path, Paced::new(file, beside_others))))
     })
 }
 
-type Target = Option<(std::path::PathBuf, File)>;
+type Target = Option<(std::path::PathBuf, Paced)>;
 
 fn walk(
     archive: &Path,

@@ -2,6 +2,7 @@
 
 use crate::error::at;
 use crate::manifest::{Entry, MANIFEST, is_inside};
+use crate::pace::Paced;
 use crate::{BackupError, Key, Lock, Manifest, Part};
 use age::stream::StreamWriter;
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ const LEVEL: i32 = 1;
 /// Bytes in front of the file.
 const BUFFER: usize = 1 << 20;
 
-type Sealed = StreamWriter<BufWriter<File>>;
+type Sealed = StreamWriter<BufWriter<Paced>>;
 
 /// An archive that is being written. Dropped before [`Archive::finish`] it leaves nothing behind.
 pub struct Archive {
@@ -71,7 +72,9 @@ impl Archive {
             reason: "the archive cannot be encrypted",
             hint: "recipients or a passphrase, not both",
         })?;
-        let sealed = sealed.wrap_output(BufWriter::with_capacity(BUFFER, file)).map_err(at(&self.part))?;
+        let sealed = sealed
+            .wrap_output(BufWriter::with_capacity(BUFFER, Paced::new(file, true)))
+            .map_err(at(&self.part))?;
         let mut packed = zstd::Encoder::new(sealed, LEVEL).map_err(at(&self.part))?;
         packed.include_checksum(true).map_err(at(&self.part))?;
         Ok(tar::Builder::new(packed))

@@ -48,7 +48,7 @@ fn make() -> Case {
 fn what_was_put_in_comes_out() {
     let case = make();
     let out = case.folder.path().join("out");
-    let manifest = unpack(&case.archive, &case.key, &out).unwrap();
+    let manifest = unpack(&case.archive, &case.key, &out, false).unwrap();
     assert_eq!(manifest.files.len(), content().len());
     for (name, bytes) in content() {
         assert_eq!(fs::read(out.join(name)).unwrap(), bytes, "{name}");
@@ -186,7 +186,7 @@ fn a_member_cannot_leave_the_folder() {
         ("d", Directory),
     ];
     for (name, kind) in cases {
-        let found = unpack(&forge(name, kind), &key, &folder.path().join("into"));
+        let found = unpack(&forge(name, kind), &key, &folder.path().join("into"), true);
         assert!(matches!(found, Err(BackupError::Damaged { .. })), "{name}: {found:?}");
     }
     assert!(!folder.path().join("up").exists() && !folder.path().join("b").exists());

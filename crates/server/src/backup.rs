@@ -106,7 +106,7 @@ fn add_data(archive: &mut Archive, data: &Path, work: &Path, folder: &str) -> Re
 /// Restores an archive to a scratch folder and looks at what came out; the folder is gone afterwards.
 fn prove(written: &Written, scratch: &Path) -> Result<()> {
     let staging = Staging::beside(&scratch.join("proof"), false)?;
-    let manifest = unpack(&written.path, &written.key, staging.folder())?;
+    let manifest = unpack(&written.path, &written.key, staging.folder(), true)?;
     check_data(staging.folder(), &manifest)
 }
 
@@ -122,7 +122,7 @@ pub struct Restored {
 /// Puts the content of an archive at `to`: after an error nothing is there that was not there before. Blocks on files.
 pub fn restore(archive: &Path, key: &Key, to: &Path, replace: bool, now: Utc) -> Result<Restored> {
     let staging = Staging::beside(to, replace)?;
-    let manifest = unpack(archive, key, staging.folder())?;
+    let manifest = unpack(archive, key, staging.folder(), false)?;
     check_data(staging.folder(), &manifest)?;
     let mut locks = Vec::new();
     if let Some(state) = &manifest.state {
