@@ -34,6 +34,7 @@ fn point(number: usize, kind: PointKind, address: &str, control: Option<(&str, C
         normal: None,
         stale_after: None,
         deadband: 0.0,
+        ..PointDef::default()
     }
 }
 

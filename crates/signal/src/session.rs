@@ -55,6 +55,8 @@ pub enum Refusal {
     WrongValue,
     /// The session's queue is full.
     Busy,
+    /// It was under way for longer than it may be.
+    TooLate,
 }
 
 impl fmt::Display for Refusal {
@@ -64,6 +66,7 @@ impl fmt::Display for Refusal {
             Self::NotControllable => "the point has no control address",
             Self::WrongValue => "the value does not fit the command type",
             Self::Busy => "the link's queue is full",
+            Self::TooLate => "the request was too long under way",
         })
     }
 }
