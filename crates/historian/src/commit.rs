@@ -105,7 +105,8 @@ impl Queue {
 }
 
 impl Historian {
-    /// Queues rows; all of them or none. They are durable after the next commit, at most a commit window and an `fsync` later.
+    /// Queues rows; all of them or none. A crash, too, leaves all of them or none, if they are at most
+    /// [`WHOLE_BATCH`]. They are durable after the next commit, at most a commit window and an `fsync` later.
     pub fn append(&self, rows: &[Row]) -> Result<(), AppendError> {
         let queue = &self.shared.queue;
         let mut state = lock(&queue.state);
@@ -126,6 +127,28 @@ impl Historian {
             state.queued += count;
             state.accepted += count as u64;
             queue.work.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Rows taken over since opening: with [`Self::wait_stored`] a caller knows when its own are on the disk.
+    pub fn accepted(&self) -> u64 {
+        lock(&self.shared.queue.state).accepted
+    }
+
+    /// Returns when so many rows that were taken over since opening are on the disk. Does not hurry the commit: rows of
+    /// others share it.
+    ///
+    /// # Errors
+    /// The historian ended before.
+    pub fn wait_stored(&self, rows: u64) -> Result<(), HistorianError> {
+        let queue = &self.shared.queue;
+        let mut state = lock(&queue.state);
+        while state.stored < rows {
+            if state.ended {
+                return Err(HistorianError::Closed);
+            }
+            state = queue.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         Ok(())
     }

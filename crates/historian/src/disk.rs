@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// How a file is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// It must exist and is only read.
     Read,
     /// It must not exist.
@@ -26,17 +26,23 @@ pub(crate) enum Mode {
 }
 
 /// Holds a folder for this process until dropped.
-pub(crate) type FolderLock = Box<dyn Any + Send + Sync>;
+pub type FolderLock = Box<dyn Any + Send + Sync>;
 
 /// A place with folders and files.
-pub(crate) trait Disk: Send + Sync {
+pub trait Disk: Send + Sync {
+    /// Creates a folder and those above it, if they do not exist.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Takes the folder of this path for the process.
     fn lock(&self, path: &Path) -> Result<FolderLock, TryLockError>;
     /// Names of all files in the folder; those that are not UTF-8 are not ours.
     fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// Opens a file.
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Box<dyn DiskFile>>;
+    /// Gives a file another name, in the place of what has it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes names durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 
     /// The whole content.
@@ -50,12 +56,20 @@ pub(crate) trait Disk: Send + Sync {
 }
 
 /// An open file.
-pub(crate) trait DiskFile: Send + Sync {
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "the length of a file is asked of the system; nobody asks for none"
+)]
+pub trait DiskFile: Send + Sync {
+    /// Bytes of the file.
     fn len(&self) -> io::Result<u64>;
+    /// Reads from a place; fewer bytes are an error.
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes behind the last byte. After an error some of the bytes may be there.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Cuts or extends the file.
     fn set_len(&mut self, len: u64) -> io::Result<()>;
+    /// Makes the content durable.
     fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -71,7 +85,7 @@ impl Write for Box<dyn DiskFile> {
 
 /// The file system of the machine.
 #[derive(Debug)]
-pub(crate) struct RealDisk;
+pub struct RealDisk;
 
 struct RealFile {
     file: File,

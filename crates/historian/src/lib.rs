@@ -10,6 +10,7 @@
 //! - [`Archive`]: a moment of a folder, read without a lock beside its owner.
 //! - [`Class`], [`Ledger`], [`Removal`]: how long rows are kept, and the record of what was removed.
 //! - [`Integrator`], [`Filling`]: values between rows and integrals that know their gaps; pure.
+//! - [`journal::Journal`]: what a gateway keeps until the centre has it.
 //! - [`Decimator`]: min, max, time-weighted mean of the step function that the rows describe; pure.
 //!
 //! Files of the folder: `series.csv` (`id,check sum,mRID`), `wal-N.log` (rows since the last segment), `seg-N.parquet`
@@ -28,11 +29,12 @@ mod crc;
 mod cut;
 mod decimate;
 mod describe;
-mod disk;
+pub mod disk;
 mod error;
 mod files;
 mod flush;
 mod frame;
+pub mod journal;
 mod manifest;
 mod memtable;
 mod open;
@@ -41,8 +43,8 @@ mod retention;
 mod row;
 mod segment;
 mod series;
-#[cfg(test)]
-mod simulation;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 mod wal;
 
 pub use archive::Archive;
@@ -57,3 +59,4 @@ pub use open::{Historian, Options, Recovery, Stats};
 pub use query::{Page, Reading, Trend};
 pub use retention::{Class, DAMAGED, Ledger, OTHER, Removal};
 pub use row::{NoteId, Row, SeriesId, Span, lag_ms, worst_quality};
+pub use wal::WHOLE_BATCH;

@@ -6,13 +6,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod disk;
+pub mod disk;
+#[cfg(test)]
 mod life;
 
 /// Seeds of a test run (B-33).
+#[cfg(test)]
 const SEEDS: u64 = 300;
 
-fn variable(name: &str) -> Option<u64> {
+#[cfg(test)]
+pub(crate) fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 

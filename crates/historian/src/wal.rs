@@ -13,8 +13,10 @@ use crate::row::Row;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Rows of one record at most; few in tests, so that groups have several records there.
-const RECORD_ROWS: usize = if cfg!(test) { 16 } else { 65_536 };
+/// Rows of one record at most, and of a batch that is never divided; few in tests, so that groups have several records there.
+const RECORD_ROWS: usize = if cfg!(test) { 16 } else { WHOLE_BATCH };
+/// Rows of a batch at most that a crash leaves as a whole or not at all.
+pub const WHOLE_BATCH: usize = 65_536;
 /// Bytes of a record before its rows.
 const HEAD: usize = 16;
 
@@ -40,12 +42,23 @@ impl WalWriter {
     pub(crate) fn append(&mut self, first_row: u64, group: &[Vec<Row>]) -> Result<(), HistorianError> {
         self.buffer.clear();
         self.begin(first_row, first_row);
-        for (number, row) in (first_row..).zip(group.iter().flatten()) {
-            if self.payload.len() >= HEAD + RECORD_ROWS * Row::BYTES {
-                write_frame(&self.payload, &mut self.buffer);
-                self.begin(first_row, number);
+        let mut number = first_row;
+        for batch in group {
+            // A batch that fits into a record is not divided: after a crash it is there as a whole or not at all.
+            let rows = (self.payload.len() - HEAD) / Row::BYTES;
+            let mut room = RECORD_ROWS - rows;
+            if rows > 0 && batch.len() > room && batch.len() <= RECORD_ROWS {
+                room = 0;
             }
-            row.encode(&mut self.payload);
+            for row in batch {
+                if room == 0 {
+                    write_frame(&self.payload, &mut self.buffer);
+                    self.begin(first_row, number);
+                    room = RECORD_ROWS;
+                }
+                row.encode(&mut self.payload);
+                (room, number) = (room - 1, number + 1);
+            }
         }
         write_frame(&self.payload, &mut self.buffer);
         self.file.append(&self.buffer).and_then(|()| self.file.sync()).map_err(at(&self.path))

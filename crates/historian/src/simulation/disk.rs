@@ -17,27 +17,31 @@ const BLOCK: usize = 512;
 
 /// xorshift64*, Vigna 2016.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    /// The same numbers for the same seed.
+    pub fn new(seed: u64) -> Self {
         let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         random.below(2);
         random
     }
 
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    /// A number below the bound.
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) % bound.max(1)
     }
 
-    pub(super) fn index(&mut self, bound: usize) -> usize {
+    /// A place in something of that length.
+    pub fn index(&mut self, bound: usize) -> usize {
         usize::try_from(self.below(bound as u64)).unwrap()
     }
 
-    pub(super) fn one_in(&mut self, chances: u64) -> bool {
+    /// True once in so many times.
+    pub fn one_in(&mut self, chances: u64) -> bool {
         self.below(chances) == 0
     }
 }
@@ -77,7 +81,7 @@ struct State {
 
 /// What became of the disk, for the count of what a run has seen.
 #[derive(Clone)]
-pub(super) struct SimDisk(Arc<Mutex<State>>);
+pub struct SimDisk(Arc<Mutex<State>>);
 
 struct SimFile {
     state: Arc<Mutex<State>>,
@@ -93,7 +97,8 @@ fn name(path: &Path) -> String {
 }
 
 impl SimDisk {
-    pub(super) fn new(seed: u64) -> Self {
+    /// An empty disk that is well.
+    pub fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             random: Random::new(seed ^ 0xd15c),
             inodes: Vec::new(),
@@ -110,44 +115,48 @@ impl SimDisk {
     }
 
     /// The power goes after so many more operations.
-    pub(super) fn lose_power_after(&self, operations: Option<u64>) {
+    pub fn lose_power_after(&self, operations: Option<u64>) {
         lock(&self.0).left = operations;
     }
 
-    pub(super) fn is_off(&self) -> bool {
+    /// The power is gone.
+    pub fn is_off(&self) -> bool {
         lock(&self.0).off
     }
 
-    pub(super) fn set_full(&self, full: bool) {
+    /// No file grows.
+    pub fn set_full(&self, full: bool) {
         lock(&self.0).full = full;
     }
 
-    pub(super) fn set_failing(&self, one_in: u64) {
+    /// One operation in so many fails; 0 for none.
+    pub fn set_failing(&self, one_in: u64) {
         lock(&self.0).failing = one_in;
     }
 
-    pub(super) fn is_well(&self) -> bool {
+    /// Nothing fails at the moment.
+    pub fn is_well(&self) -> bool {
         let state = lock(&self.0);
         !state.off && !state.full && state.failing == 0
     }
 
     /// Between the calls with true and false nothing fails.
-    pub(super) fn set_quiet(&self, quiet: bool) {
+    pub fn set_quiet(&self, quiet: bool) {
         lock(&self.0).quiet = quiet;
     }
 
     /// Everything that is not durable survives or not; then the power is back and the disk is well.
-    pub(super) fn restart(&self) {
+    pub fn restart(&self) {
         lock(&self.0).restart();
     }
 
     /// Flips one durable bit; the name of the file it is in.
-    pub(super) fn rot(&self) -> Option<String> {
+    pub fn rot(&self) -> Option<String> {
         lock(&self.0).rot()
     }
 
     /// Sum over names and contents, and the number of operations.
-    pub(super) fn digest(&self) -> (u32, u64) {
+    pub fn digest(&self) -> (u32, u64) {
         let state = lock(&self.0);
         let parts: Vec<&[u8]> = state
             .live

@@ -9,6 +9,7 @@ use crate::{
 };
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,8 @@ const SERIES: u64 = 4;
 const RETENTION_DAYS: [u32; 3] = [1, 2, 3];
 /// Rows of one group at most.
 const MOST_ROWS: usize = 75;
+/// Rows of a batch that stays whole in tests.
+const WHOLE_ROWS: usize = 16;
 /// Tries of a write that fails.
 const TRIES: u32 = 4;
 
@@ -91,6 +94,8 @@ struct Model {
     announced: Vec<Removal>,
     /// Removals done since the last look.
     cleared: Vec<Removal>,
+    /// Numbers of batches that a crash must not divide.
+    whole: Vec<Range<usize>>,
     clock: i64,
     rotten: bool,
     /// The historian said that something is damaged or was cut.
@@ -246,7 +251,11 @@ impl Run {
         let first = self.model.made.len();
         for _ in 0..1 + self.model.random.below(3) {
             let count = 1 + self.model.random.index(MOST_ROWS / 3);
+            let start = self.model.made.len();
             let rows = self.model.rows(count);
+            if count <= WHOLE_ROWS {
+                self.model.whole.push(start..start + count);
+            }
             open.historian.append(&rows).unwrap();
         }
         let numbers = first..self.model.made.len();
@@ -410,6 +419,7 @@ impl Model {
             cutoffs: [Utc::from_micros(i64::MIN); 3],
             announced: Vec::new(),
             cleared: Vec::new(),
+            whole: Vec::new(),
             clock: BEGIN,
             rotten: false,
             reported: false,
@@ -479,6 +489,10 @@ impl Model {
         }
     }
 
+    fn may_be_gone(&self, at: usize) -> bool {
+        self.made[at].time < self.cutoff(self.made[at].series)
+    }
+
     fn check_set(&mut self, served: &BTreeSet<usize>) {
         let unknown: Vec<_> = served
             .iter()
@@ -492,6 +506,11 @@ impl Model {
             .filter(|(at, time)| *time >= self.cutoff(self.made[*at].series))
             .collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+        let part = |batch: &&Range<usize>| {
+            let there = (*batch).clone().filter(|at| served.contains(at) || self.may_be_gone(*at));
+            ![0, batch.len()].contains(&there.count())
+        };
+        assert_eq!(self.whole.iter().find(part), None, "a part of a batch");
         let back: Vec<_> = served.intersection(&self.gone).collect();
         assert!(back.is_empty(), "came back: {back:?}");
         self.gone.extend(self.acknowledged.difference(served));
