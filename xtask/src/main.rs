@@ -33,7 +33,7 @@ cargo xtask COMMAND
   licences                        licences and refused crates
   ui [--check]                    builds web/ into crates/web/dist; --check compares with a fresh build
   bench-peers [SCRIPT…]           the program and its peers in turns: a table of times and ratios
-  soak [SEEDS]                    the historian on a simulated disk, 10,000 seeds
+  soak [SEEDS]                    disks and networks simulated: history, journal, uplink; 10,000 seeds
   peers                           sets up foreign stacks, browser and Node packages for the tests
 ";
 
@@ -80,17 +80,16 @@ fn command(arguments: &[&str]) -> Result<bool> {
 
 /// Many more seeds of the simulation than a test run has.
 fn soak(root: &Path, seeds: &str) -> Result<bool> {
-    let mut test = run::cargo(root);
-    test.env("TIELINE_SEEDS", seeds).args([
-        "test",
-        "-p",
-        "historian",
-        "--lib",
-        "simulation",
-        "--",
-        "--nocapture",
-    ]);
-    run::run(&mut test).map(|()| true)
+    for what in [
+        ["-p", "historian", "--lib", "simulation"].as_slice(),
+        ["-p", "historian", "--lib", "journal"].as_slice(),
+        ["-p", "edge", "--test", "network"].as_slice(),
+    ] {
+        let mut test = run::cargo(root);
+        test.env("TIELINE_SEEDS", seeds).arg("test").args(what).args(["--", "--nocapture"]);
+        run::run(&mut test)?;
+    }
+    Ok(true)
 }
 
 /// Shows what was skipped; under `CI=true` a skip is not good.

@@ -21,7 +21,7 @@ pub(crate) const EVENTS_MAX: usize = 32;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Anything that carries octets both ways.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Where the owner of the session puts octets for one connection; dropping it closes the connection.

@@ -4,8 +4,9 @@
 //! (`timebase::Discipline`): what happens to the machine's civil clock meanwhile moves no stamp and no deadline.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use timebase::{Mono, Now, Reading, Utc};
+use tokio::time::Instant;
 
 /// The machine's clocks. Copies share their origin and their offset, so that their readings can be compared.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +26,12 @@ impl Clock {
     /// A clock whose monotonic side begins now and whose civil side is the machine's. Lives as long as the process: one
     /// is made per process, and copied.
     pub fn new() -> Self {
-        let (origin, system) = (Instant::now(), system_utc());
-        Self { origin, offset: Box::leak(Box::new(AtomicI64::new(system.as_micros()))) }
+        Self::starting_at(system_utc())
+    }
+
+    /// The same with another civil time to begin with: for time that the runtime simulates.
+    pub fn starting_at(utc: Utc) -> Self {
+        Self { origin: Instant::now(), offset: Box::leak(Box::new(AtomicI64::new(utc.as_micros()))) }
     }
 
     /// The present moment.
@@ -48,10 +53,18 @@ impl Clock {
     }
 
     /// The instant at which this clock will read `deadline`; a day ahead at most, so that it always exists.
-    pub(crate) fn instant(&self, deadline: Mono) -> tokio::time::Instant {
+    pub(crate) fn instant(&self, deadline: Mono) -> Instant {
         const AHEAD_MAX: Duration = Duration::from_secs(86_400);
         let now = self.now().mono;
-        tokio::time::Instant::now() + deadline.since(now).min(AHEAD_MAX)
+        Instant::now() + deadline.since(now).min(AHEAD_MAX)
+    }
+
+    /// Sleeps until this clock reads `deadline`, a day at most; without one, for ever.
+    pub async fn sleep_until(&self, deadline: Option<Mono>) {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(self.instant(deadline)).await,
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -35,6 +35,11 @@ pub struct LinkTotals {
 }
 
 impl LinkCounters {
+    /// Counts octets that another driver has received for the link.
+    pub fn add_received(&self, octets: usize) {
+        add(&self.rx_bytes, octets);
+    }
+
     /// Counts samples that came out of a session.
     pub fn add_samples(&self, count: usize) {
         add(&self.samples, count);

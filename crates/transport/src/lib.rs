@@ -19,9 +19,10 @@ mod session;
 mod station;
 mod tls;
 
+pub use channel::Stream;
 pub use clock::{Clock, ClockSource};
 pub use counters::{LinkCounters, LinkTotals};
 pub use intake::{Intake, IntakeClosed, IntakeCounts, IntakeLimits, IntakeProbe, IntakeSender, intake};
 pub use session::{Endpoint, LinkReport, LinkTag, MakeSession, SessionLink, spawn_session};
-pub use station::{StationInput, StationLink, StationReport, spawn_station};
-pub use tls::{TlsClient, TlsError, TlsFiles, TlsServer};
+pub use station::{StationInput, StationLink, StationReport, accept, spawn_station};
+pub use tls::{PeerCertificate, TlsClient, TlsError, TlsFiles, TlsServer};

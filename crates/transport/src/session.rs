@@ -32,6 +32,21 @@ pub struct Endpoint {
     pub tls: Option<TlsClient>,
 }
 
+impl Endpoint {
+    /// Connects, with the handshake of TLS where it is asked for. Not bounded in time.
+    ///
+    /// # Errors
+    /// Those of the socket and of TLS.
+    pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect(&self.address).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            None => Ok(Box::new(stream)),
+            Some(tls) => Ok(Box::new(tls.connector().connect(tls.server_name(), stream).await?)),
+        }
+    }
+}
+
 /// Makes the session of a link for a list of points.
 pub type MakeSession = Box<dyn Fn(&PointList) -> Box<dyn PointSession> + Send + Sync>;
 
@@ -287,7 +302,7 @@ impl Connector {
         let mut log = LogLimit::default();
         while !self.owner.is_closed() {
             let begun = Instant::now();
-            let connected = match tokio::time::timeout(self.timeout, connect(&self.endpoint)).await {
+            let connected = match tokio::time::timeout(self.timeout, self.endpoint.connect()).await {
                 Ok(connected) => connected,
                 Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
             };
@@ -307,14 +322,5 @@ impl Connector {
             }
             tokio::time::sleep(back_off.pause()).await;
         }
-    }
-}
-
-async fn connect(endpoint: &Endpoint) -> io::Result<Box<dyn Stream>> {
-    let stream = TcpStream::connect(&endpoint.address).await?;
-    stream.set_nodelay(true)?;
-    match &endpoint.tls {
-        None => Ok(Box::new(stream)),
-        Some(tls) => Ok(Box::new(tls.connector().connect(tls.server_name(), stream).await?)),
     }
 }

@@ -4,7 +4,7 @@ use crate::channel::{BackOff, ChannelEvent, EVENTS_MAX, Stream, Writes, serve};
 use crate::clock::Clock;
 use crate::counters::{LinkCounters, LogLimit, add};
 use crate::session::{LinkTag, panic_message, sleep_until};
-use crate::tls::TlsServer;
+use crate::tls::{PeerCertificate, TlsServer};
 use futures_util::FutureExt;
 use signal::{Channel, Command, CommandAnswer, LinkState, PointStation, Sample, StationEvent};
 use std::collections::BTreeMap;
@@ -255,9 +255,25 @@ impl<'a> Driver<'a> {
 }
 
 async fn secure(stream: TcpStream, tls: Option<TlsServer>) -> io::Result<Box<dyn Stream>> {
+    accept(stream, tls.as_ref()).await.map(|(stream, _)| stream)
+}
+
+/// The serving side of an accepted connection, with the handshake of TLS where it is asked for and the certificate that the
+/// client has proved to hold. Not bounded in time.
+///
+/// # Errors
+/// Those of the socket and of TLS.
+pub async fn accept(
+    stream: TcpStream,
+    tls: Option<&TlsServer>,
+) -> io::Result<(Box<dyn Stream>, Option<PeerCertificate>)> {
     stream.set_nodelay(true)?;
     match tls {
-        None => Ok(Box::new(stream)),
-        Some(tls) => Ok(Box::new(tls.acceptor().accept(stream).await?)),
+        None => Ok((Box::new(stream), None)),
+        Some(tls) => {
+            let stream = tls.acceptor().accept(stream).await?;
+            let certificate = PeerCertificate::of_client(&stream);
+            Ok((Box::new(stream), certificate))
+        }
     }
 }

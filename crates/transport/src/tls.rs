@@ -102,6 +102,25 @@ impl TlsServer {
     }
 }
 
+/// The certificate that a peer has proved to hold.
+#[derive(Clone, Debug)]
+pub struct PeerCertificate(CertificateDer<'static>);
+
+impl PeerCertificate {
+    /// The one of a client, after the handshake.
+    pub(crate) fn of_client<S>(stream: &tokio_rustls::server::TlsStream<S>) -> Option<Self> {
+        let chain = stream.get_ref().1.peer_certificates()?;
+        chain.first().map(|certificate| Self(certificate.clone().into_owned()))
+    }
+
+    /// Whether it was issued for this name (subject alternative name, RFC 6125).
+    pub fn carries(&self, name: &str) -> bool {
+        let Ok(certificate) = rustls::server::ParsedCertificate::try_from(&self.0) else { return false };
+        let Ok(name) = ServerName::try_from(name) else { return false };
+        rustls::client::verify_server_name(&certificate, &name).is_ok()
+    }
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
