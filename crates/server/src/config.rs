@@ -3,6 +3,7 @@
 pub use crate::alarm_config::{AlarmConfig, SuppressConfig};
 pub use crate::backup::config::BackupConfig;
 pub use crate::retention::RetentionClass;
+pub use crate::uplink::{GatewayConfig, TlsPaths, UplinkConfig};
 use catalog::LinkProtocol;
 use serde::Deserialize;
 use std::fmt;
@@ -49,6 +50,11 @@ pub struct Config {
     /// Links to the field.
     #[serde(default)]
     pub link: Vec<LinkConfig>,
+    /// Where gateways connect to.
+    pub uplink: Option<UplinkConfig>,
+    /// Gateways, each with links of its own.
+    #[serde(default)]
+    pub gateway: Vec<GatewayConfig>,
     /// Applications.
     #[serde(default)]
     pub application: catalog::ApplicationConfig,
@@ -274,6 +280,9 @@ impl Config {
         config.network.file = base.join(&config.network.file);
         config.data.directory = base.join(&config.data.directory);
         config.points = config.points.map(|points| base.join(points));
+        if let Some(tls) = config.uplink.as_mut().and_then(|uplink| uplink.tls.as_mut()) {
+            tls.start_at(base);
+        }
         config.alarms.rules = config.alarms.rules.map(|rules| base.join(rules));
         if let Some(backup) = &mut config.backup {
             backup.resolve(base);
@@ -313,6 +322,7 @@ impl Config {
         self.limits.check()?;
         crate::retention::check(self.data.retention_days, &self.data.retention)?;
         self.backup.as_ref().map_or(Ok(()), BackupConfig::check)?;
+        crate::uplink::check(self)?;
         self.alarms.check()
     }
 }

@@ -97,10 +97,12 @@ pub(crate) struct Core {
     pub(crate) backup: Option<crate::backup::schedule::Schedule>,
 }
 
-/// The core's end of a link.
-pub(crate) struct LinkPort {
-    pub(crate) requests: mpsc::Sender<Request>,
-    pub(crate) counters: Arc<transport::LinkCounters>,
+/// The owner's end of a link.
+pub struct LinkPort {
+    /// Where its driver takes requests.
+    pub requests: mpsc::Sender<Request>,
+    /// What went through it.
+    pub counters: Arc<transport::LinkCounters>,
 }
 
 type Reply = Box<dyn FnOnce() + Send>;

@@ -30,6 +30,7 @@ mod recorder;
 mod retention;
 mod status;
 mod time_keeper;
+mod uplink;
 mod views;
 
 pub use http::openapi_json;
@@ -38,7 +39,8 @@ pub use retention::{REMOVE_HISTORY, RemovalNote, RetentionClass, pattern_matches
 pub use status::VERSION;
 
 use crate::config::{Config, LinkConfig};
-use crate::core::{Core, CoreHandle, LinkPort};
+pub use crate::core::LinkPort;
+use crate::core::{Core, CoreHandle};
 use anyhow::{Context as _, Result};
 use gateway::Gateway;
 use historian::Historian;
@@ -209,8 +211,10 @@ async fn start_driven(
     let (shutdown, stop) = watch::channel(false);
     let (reports, field) = intake(config.limits.intake());
     let (point_feed, _) = watch::channel(Arc::clone(&points));
-    let links = drive(&point_feed, clock, reports)?;
     let (handle, calls) = core::calls();
+    let mut links = drive(&point_feed, clock, reports.clone())?;
+    let centre = uplink::Centre { points: &point_feed, clock, historian: &opened.historian, core: &handle };
+    links.extend(uplink::start(&config, &centre, reports, shutdown.subscribe()).await?);
     let site = Site { config: &config, mode, network, points, clock, started };
     let core = build_core(&site, &opened, (links, point_feed), field.probe())?;
     let shared = share(&site, &opened, handle.clone(), &core);
@@ -279,7 +283,11 @@ fn first_token(store: &Store, now: Utc) -> Result<String> {
     create_token(store, &name, true, now, Some(FIRST_TOKEN_LIFE))
 }
 
-fn spawn_links(
+/// Starts the drivers of links; tags follow the order of the list. Each ends with its request queue.
+///
+/// # Errors
+/// A link cannot be made of its configuration.
+pub fn spawn_links(
     links: &[LinkConfig],
     feed: &watch::Sender<Arc<PointList>>,
     clock: Clock,
@@ -341,15 +349,15 @@ fn build_core(
 ) -> Result<Core> {
     let Site { config, mode, network, points, clock, started } = site;
     let restored: Restored = persist::restore(&opened.store, points)?;
-    let link_list = config
+    let link_list: Vec<_> = config
         .link
         .iter()
         .map(|link| {
             (Arc::from(link.name.as_str()), link.protocol.name(), link.protocol.endpoints().join(", "))
         })
+        .chain(uplink::links(config))
         .collect();
-    let link_names: Vec<String> = config.link.iter().map(|link| link.name.clone()).collect();
-    let alarms = config.alarms.settings(&link_names, points)?;
+    let alarms = uplink::alarms(config, points)?;
     let applications = config.application.build(points).map_err(anyhow::Error::msg)?;
     let centre = Centre::new(Arc::clone(points), config.gate.to_gate(), restored);
     let (lists, _) = watch::channel(Arc::new(lists::Lists {
@@ -395,6 +403,7 @@ fn build_core(
         approvals: approvals::TwoPersons { above: config.alarms.two_person_above, ..Default::default() },
         backup: backup::schedule::Schedule::restore(config, &opened.store, started.utc)?,
     };
+    core.recorder.leave_out(uplink::gateway_links(config), points);
     core.centre.alarms_mut().configure(alarms, *started);
     core.centre.set_link_incident(config.alarms.link_incident);
     core.centre.show_modes(*started);

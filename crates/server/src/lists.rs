@@ -89,7 +89,7 @@ impl Blueprint {
     pub(crate) fn prepare(&self, present: &PointList, next: &PointList) -> Result<Prepared, ListRefusal> {
         let unfit = |reason: String| ListRefusal::Unfit(reason);
         let points = Arc::new(present.revised(next).map_err(|error| unfit(error.reason))?);
-        let names: Vec<String> = self.config.link.iter().map(|link| link.name.clone()).collect();
+        let names = crate::uplink::link_names(&self.config);
         let known: HashSet<&str> = names.iter().map(String::as_str).collect();
         for (_, def) in points.in_use() {
             let link = def.binding.as_ref().map(|binding| binding.link.as_ref());
@@ -109,10 +109,7 @@ impl Blueprint {
             differences: compare(present, next),
             estimator: Estimator::new(Arc::clone(&self.network), &points, self.config.estimation.clone()),
             applications: self.config.application.build(&points).map_err(unfit)?,
-            alarms: self
-                .config
-                .alarms
-                .settings(&names, &points)
+            alarms: crate::uplink::alarms(&self.config, &points)
                 .map_err(|error| unfit(format!("{error:#}")))?,
             network: Arc::new(diagram::view(&self.network, &points)),
             points,

@@ -7,6 +7,7 @@ use api::{BucketView, SampleView};
 use historian::{AppendError, Bucket, Description, Historian, NoteId, Row, SeriesId, Span, lag_ms};
 use scada::table::PointState;
 use signal::{PointId, PointKind, PointList, Quality, Value};
+use std::collections::HashSet;
 use std::sync::Arc;
 use timebase::{ClockQuality, Now, Utc};
 
@@ -21,6 +22,9 @@ const BEHIND: usize = 100_000;
 pub(crate) struct Recorder {
     historian: Arc<Historian>,
     series: Vec<(SeriesId, u8)>,
+    /// Links whose readings come into the history another way, and their points.
+    links_elsewhere: Vec<String>,
+    elsewhere: HashSet<PointId>,
     classes: Vec<RetentionClass>,
     waiting: Vec<Row>,
     recorded: u64,
@@ -44,13 +48,24 @@ impl Recorder {
         classes: Vec<RetentionClass>,
     ) -> Result<Self> {
         let series = series_of(&historian, points, &classes)?;
-        Ok(Self { historian, series, classes, waiting: Vec::new(), recorded: 0, shed: Shed::default() })
+        let (links_elsewhere, elsewhere) = (Vec::new(), HashSet::new());
+        let (waiting, shed) = (Vec::new(), Shed::default());
+        Ok(Self { historian, series, links_elsewhere, elsewhere, classes, waiting, recorded: 0, shed })
     }
 
     /// Goes on with a changed list: new points become series, old ones keep theirs.
     pub(crate) fn revise(&mut self, points: &PointList) -> Result<()> {
         self.series = series_of(&self.historian, points, &self.classes)?;
+        let links = std::mem::take(&mut self.links_elsewhere);
+        self.leave_out(links, points);
         Ok(())
+    }
+
+    /// Leaves the readings of these links out: gateways bring them, with what was read while they were away. What a
+    /// person enters is recorded all the same.
+    pub(crate) fn leave_out(&mut self, links: Vec<String>, points: &PointList) {
+        self.elsewhere = links.iter().flat_map(|link| points.of_link(link)).copied().collect();
+        self.links_elsewhere = links;
     }
 
     /// Changes taken over so far.
@@ -82,6 +97,9 @@ impl Recorder {
     /// Takes changes over; stamps of ours are marked unless our clock is trusted.
     pub(crate) fn record(&mut self, changes: &[(PointId, PointState)], now: Now, clock_trusted: bool) {
         for (point, state) in changes {
+            if !state.replaced && self.elsewhere.contains(point) {
+                continue;
+            }
             let Some((series, kind)) = self.series.get(point.at()).copied() else { continue };
             // A point that turned stale did so now, whatever the stamp of its last value.
             let time = if state.stale { now.utc } else { state.time().unwrap_or(now.utc) };

@@ -77,6 +77,8 @@ async fn run(
         limits: Default::default(),
         alarms: Default::default(),
         link: links(&field.stations),
+        uplink: None,
+        gateway: Vec::new(),
         application: applications(&network, &points),
         backup: None,
         text: String::new(),

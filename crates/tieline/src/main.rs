@@ -10,6 +10,7 @@ mod centre;
 mod demo;
 mod export;
 mod files;
+mod gateway;
 mod pool;
 mod reload;
 mod removals;
@@ -35,6 +36,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Start a control centre.
     Run(centre::RunArgs),
+    /// Start a gateway at a substation: it keeps what its links report and forwards it to a centre.
+    Gateway(gateway::GatewayArgs),
     /// Start a simulated field, or let something go wrong in a running one.
     Twin(twin::TwinArgs),
     /// Calculate on files: power flow, state estimation.
@@ -97,6 +100,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(args) => demo::command(args),
         Command::Run(args) => centre::command(&args),
+        Command::Gateway(args) => gateway::command(&args),
         Command::Twin(args) => twin::command(args),
         Command::Study(args) => study::command(args),
         Command::Bench(args) => bench::command(&args),

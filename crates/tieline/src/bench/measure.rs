@@ -74,6 +74,11 @@ pub(super) fn cpu_seconds() -> Option<f64> {
     None
 }
 
+/// Processor time of the process so far, in seconds; `None` where the system does not tell.
+pub(super) fn cpu() -> Option<f64> {
+    cpu_seconds()
+}
+
 /// Largest resident memory of this process so far, in MB of 10⁶ octets; only Linux tells.
 pub(super) fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

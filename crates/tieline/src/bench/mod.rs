@@ -3,7 +3,7 @@
 //! - `measure`: clocks, memory, the processor. `scenarios`: inputs from a seed. `kept`: room for results.
 //! - `powerflow`: one solution, and many scenarios; `unbalanced`: these conductor by conductor.
 //! - `contingencies`: every branch outage. `points`: the point database. `historian`: rows to the disk and back.
-//!   `pipeline`: both and everything between them.
+//!   `pipeline`: both and everything between them. `uplink`: a gateway's backlog into the history.
 //! - `feeder`: synthetic radial networks. `scaling`: cost against
 //!   size, with a plot.
 
@@ -20,6 +20,7 @@ mod replay;
 mod scaling;
 mod scenarios;
 mod unbalanced;
+mod uplink;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -62,6 +63,8 @@ enum Workload {
     Pipeline(pipeline::PipelineArgs),
     /// The historian: durable ingest beside a heavy reader, the read of one point, bytes per row.
     Historian(historian::HistorianArgs),
+    /// A gateway's backlog over a socket into the history, and what the live lane feels of it.
+    Uplink(uplink::UplinkArgs),
 }
 
 /// Arguments of a workload.
@@ -148,6 +151,7 @@ pub(crate) fn command(command: &BenchCommand) -> anyhow::Result<ExitCode> {
         Workload::Scaling(args) => scaling::run(args),
         Workload::Pipeline(args) => pipeline::run(args),
         Workload::Historian(args) => historian::run(args),
+        Workload::Uplink(args) => uplink::run(args),
     }
 }
 

@@ -134,6 +134,8 @@ fn config(args: &PipelineArgs) -> Config {
         },
         alarms: Default::default(),
         link: (0..args.points.div_ceil(PER_LINK)).map(link).collect(),
+        uplink: None,
+        gateway: Vec::new(),
         application: Default::default(),
         backup: None,
         text: String::new(),
