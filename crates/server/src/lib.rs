@@ -349,14 +349,7 @@ fn build_core(
 ) -> Result<Core> {
     let Site { config, mode, network, points, clock, started } = site;
     let restored: Restored = persist::restore(&opened.store, points)?;
-    let link_list: Vec<_> = config
-        .link
-        .iter()
-        .map(|link| {
-            (Arc::from(link.name.as_str()), link.protocol.name(), link.protocol.endpoints().join(", "))
-        })
-        .chain(uplink::links(config))
-        .collect();
+    let link_list = uplink::all_links(config);
     let alarms = uplink::alarms(config, points)?;
     let applications = config.application.build(points).map_err(anyhow::Error::msg)?;
     let centre = Centre::new(Arc::clone(points), config.gate.to_gate(), restored);

@@ -120,10 +120,17 @@ pub(crate) fn links(
     })
 }
 
+/// All links of the centre: its own with where they connect to, then those for gateways.
+pub(crate) fn all_links(config: &crate::config::Config) -> Vec<(Arc<str>, &'static str, String)> {
+    let own = config.link.iter().map(|link| {
+        (Arc::from(link.name.as_str()), link.protocol.name(), link.protocol.endpoints().join(", "))
+    });
+    own.chain(links(config)).collect()
+}
+
 /// Names of all links of the centre, in their order.
 pub(crate) fn link_names(config: &crate::config::Config) -> Vec<String> {
-    let own = config.link.iter().map(|link| link.name.clone());
-    own.chain(links(config).map(|(name, _, _)| name.to_string())).collect()
+    all_links(config).into_iter().map(|(name, _, _)| name.to_string()).collect()
 }
 
 /// Names of the links that gateways bring.
