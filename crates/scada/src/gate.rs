@@ -14,6 +14,8 @@
 //! at most once: no state leads back, and nothing is sent again after a lost link.
 
 mod check;
+#[cfg(test)]
+mod interleavings;
 mod record;
 
 pub use check::{GateRefusal, Inquiry};
@@ -83,7 +85,7 @@ pub(crate) struct Note {
 }
 
 /// The gate with all open and the latest closed commands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gate {
     config: GateConfig,
     last_id: u64,
