@@ -106,7 +106,7 @@ impl Queue {
 
 impl Historian {
     /// Queues rows; all of them or none. A crash, too, leaves all of them or none, if they are at most
-    /// [`WHOLE_BATCH`]. They are durable after the next commit, at most a commit window and an `fsync` later.
+    /// [`crate::WHOLE_BATCH`]. They are durable after the next commit, at most a commit window and an `fsync` later.
     pub fn append(&self, rows: &[Row]) -> Result<(), AppendError> {
         let queue = &self.shared.queue;
         let mut state = lock(&queue.state);

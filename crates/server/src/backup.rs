@@ -1,7 +1,7 @@
 //! Backups of a centre, running or not, and their restore.
 //!
 //! - [`take`] writes an archive: a cut of the history, a copy of the store, the configuration with the files it names.
-//! - [`prove`] restores an archive to a scratch folder and looks whether a centre could start there.
+//! - `prove` restores an archive to a scratch folder and looks whether a centre could start there.
 //! - [`restore`] does the same for good: nothing is at its place before all of it is checked.
 //! - `schedule` does the first two in the running centre and raises an alarm when they fail or are overdue.
 //!

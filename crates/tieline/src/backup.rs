@@ -22,7 +22,7 @@ pub(crate) struct BackupArgs {
     /// Parts to back up.
     #[arg(long, value_name = "PART", value_delimiter = ',', default_value = "data,config", value_parser = part)]
     only: Vec<Part>,
-    /// Public key of somebody who can open the archive, age1…; may be repeated. Without it those of the table [backup].
+    /// Public key of somebody who can open the archive, age1…; may be repeated. Without it those of the table `[backup]`.
     #[arg(long = "recipient", value_name = "KEY", conflicts_with = "passphrase_file")]
     recipients: Vec<String>,
     /// File whose first line is the passphrase.
