@@ -182,12 +182,13 @@ def test_counters(station, connect):
     port, _ = station
     client = connect(port, [(401, c104.Type.M_IT_TB_1)])
     time.sleep(2.2)
-    assert client.connection.counter_interrogation(common_address=1)
+    # c104 waits a moment of its own for the confirmation; a busy machine needs another.
+    assert wait_until(lambda: client.connection.counter_interrogation(common_address=1))
     assert wait_until(lambda: int(client.points[401].value) >= 1)
     frozen = int(client.points[401].value)
     assert client.connection.counter_interrogation(common_address=1, freeze=c104.Frz.FREEZE_WITH_RESET)
     time.sleep(3)
-    assert client.connection.counter_interrogation(common_address=1)
+    assert wait_until(lambda: client.connection.counter_interrogation(common_address=1))
     assert wait_until(lambda: any(frame[0] == 37 and frame[3] == 37 for frame in client.frames()))
     assert int(client.points[401].value) >= frozen
 

@@ -184,6 +184,7 @@ class GatewayPlant(Plant):
     def stop(self):
         if self.gateway and self.gateway.alive():
             self.gateway.kill()
+        self.wire.server.close()
         super().stop()
 
 

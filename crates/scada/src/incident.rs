@@ -1,7 +1,7 @@
 //! Many links lost in a short time are one incident with a first one, not as many alarms (scenario A-08: 30 sites lose
 //! communication within minutes).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use timebase::{Mono, Now, Utc};
 
@@ -49,12 +49,20 @@ pub struct LinkWatch {
     /// Links that are down, oldest loss first. INVARIANT: one entry per link.
     down: VecDeque<Loss>,
     incident: Option<(Loss, BTreeSet<String>)>,
+    /// What a link hangs on: another link, whose loss takes it along.
+    behind: BTreeMap<String, String>,
 }
 
 impl LinkWatch {
     /// An incident begins with this many losses within [`WINDOW`]; 0 for never.
     pub fn set_threshold(&mut self, links: usize) {
         self.threshold = links;
+    }
+
+    /// These links hang on others (link, what it hangs on): while such another is down, losing them is its consequence
+    /// and no loss of its own.
+    pub fn set_behind(&mut self, links: impl IntoIterator<Item = (String, String)>) {
+        self.behind = links.into_iter().collect();
     }
 
     /// A link came up. `true` if an incident changed by that.
@@ -74,7 +82,9 @@ impl LinkWatch {
     /// A link that was up went down, or one never came up. `true` if an incident began or changed by that.
     pub fn went_down(&mut self, link: &str, now: Now) -> bool {
         let known = !self.up.remove(link) && self.down.iter().any(|loss| loss.link == link);
-        if known {
+        let taken_along =
+            self.behind.get(link).is_some_and(|on| self.down.iter().any(|loss| loss.link == *on));
+        if known || taken_along {
             return false;
         }
         self.seen.insert(link.to_owned());
@@ -157,6 +167,20 @@ mod tests {
             assert!(!watch.went_down(&link.to_string(), at(u64::from(link) * 76 + 1)), "told twice");
         }
         assert_eq!(watch.incident(), None);
+    }
+
+    #[test]
+    fn what_hangs_on_a_lost_link_is_no_loss_of_its_own() {
+        let mut watch = watch(20);
+        watch.set_behind((1..15).map(|link| (link.to_string(), "0".to_owned())));
+        for link in 0..15_u32 {
+            assert!(!watch.went_down(&link.to_string(), at(1)), "{link}");
+        }
+        // Its own losses count, and those of a field behind a line that stands.
+        (0..15_u32).for_each(|link| drop(watch.came_up(&link.to_string())));
+        for link in 1..6_u32 {
+            assert_eq!(watch.went_down(&link.to_string(), at(2)), link == 5, "{link}");
+        }
     }
 
     #[test]

@@ -399,6 +399,7 @@ fn build_core(
     core.recorder.leave_out(uplink::gateway_links(config), points);
     core.centre.alarms_mut().configure(alarms, *started);
     core.centre.set_link_incident(config.alarms.link_incident);
+    core.centre.set_links_behind(uplink::behind(config));
     core.centre.show_modes(*started);
     report_start(&mut core, opened)?;
     backup::note_restore(&mut core, &config.data.directory)?;

@@ -138,6 +138,15 @@ pub(crate) fn gateway_links(config: &crate::config::Config) -> Vec<String> {
     config.gateway.iter().flat_map(|gateway| &gateway.links).cloned().collect()
 }
 
+/// The links that gateways bring, each with its gateway.
+pub(crate) fn behind(config: &crate::config::Config) -> Vec<(String, String)> {
+    let pairs = |gateway: &GatewayConfig| {
+        let name = gateway.name.clone();
+        gateway.links.clone().into_iter().map(move |link| (link, name.clone()))
+    };
+    config.gateway.iter().flat_map(pairs).collect()
+}
+
 /// How alarms are managed. A gateway that is gone is one alarm; those of its links are its consequence.
 pub(crate) fn alarms(config: &crate::config::Config, points: &PointList) -> Result<AlarmSettings> {
     let mut settings = config.alarms.settings(&link_names(config), points)?;

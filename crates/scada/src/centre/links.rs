@@ -13,6 +13,11 @@ impl Centre {
         self.link_watch.set_threshold(links);
     }
 
+    /// These links hang on others, as those of a gateway on the gateway (link, what it hangs on).
+    pub fn set_links_behind(&mut self, links: impl IntoIterator<Item = (String, String)>) {
+        self.link_watch.set_behind(links);
+    }
+
     /// A link is down, or has not come up.
     pub fn link_lost(&mut self, link: &str, text: &str, now: Now) {
         // The incident first: a single alarm that belongs to it does not call.
