@@ -104,5 +104,7 @@ def test_overload_thins_measured_values_only_and_counts_each(plant):
     # People learn of it, and of its end.
     told = lambda: [event["text"] for event in api.events(seen) if event["source"] == "intake"]
     assert wait_until(lambda: any("overload is over" in text for text in told()), 30.0), told()
+    left_out = [int(text.split("; ")[1].split()[0]) for text in told() if "overload is over" in text]
+    assert sum(left_out) == replaced, (left_out, replaced)
     # The events' own rows are durable like everything else.
     assert wait_until(lambda: (now := api.status()["counters"])["changed"] == now["stored"], 10.0)

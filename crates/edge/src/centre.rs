@@ -8,7 +8,7 @@ use crate::archive::{Archive, ArchiveError, LateChange, Record, RecordBatch};
 use crate::blocking::Blocking;
 use crate::duplex::{Duplex, Moved, Stream};
 use signal::{
-    Command, Fault, FaultKind, LinkState, PointId, PointList, Refusal, Request, Sample, SessionEvent, Value,
+    Fault, FaultKind, LinkState, PointId, PointList, Refusal, Request, Sample, SessionEvent, Value,
 };
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -390,7 +390,7 @@ impl<A: Archive, B: Blocking> CentreSide<A, B> {
                 }
             }
             CentreEvent::Refused { link, request, refusal } => {
-                let here = translated(request, |number| serving.point(number.0).map(|(point, _)| point));
+                let here = request.translated(|number| serving.point(number.0).map(|(point, _)| point));
                 if let (Some(link), Some(request)) = (serving.link(link), here) {
                     self.refuse(link, request, refusal).await?;
                 }
@@ -471,7 +471,7 @@ impl<A: Archive, B: Blocking> CentreSide<A, B> {
 
     async fn request<S>(&self, serving: &mut Serving<S>, link: usize, request: Request) -> Result<(), Gone> {
         let number = serving.links.iter().position(|place| *place == Some(link));
-        let there = translated(request, |point| serving.number(point));
+        let there = request.translated(|point| serving.number(point));
         let sent = match (number.and_then(|number| u32::try_from(number).ok()), there) {
             (Some(number), Some(there)) => {
                 serving.session.request(self.clock.now().mono, (number, there), REQUEST_WINDOW)
@@ -543,16 +543,6 @@ impl<S: Stream> Serving<S> {
 
 const fn is_indication(value: Value) -> bool {
     matches!(value, Value::Single(_) | Value::Double(_))
-}
-
-fn translated(request: Request, point: impl Fn(PointId) -> Option<PointId>) -> Option<Request> {
-    let command = |command: Command| Some(Command { point: point(command.point)?, ..command });
-    Some(match request {
-        Request::Select(asked) => Request::Select(command(asked)?),
-        Request::Execute(asked) => Request::Execute(command(asked)?),
-        Request::Deselect(asked) => Request::Deselect(command(asked)?),
-        Request::Interrogate | Request::InterrogateCounters | Request::SynchroniseClock => request,
-    })
 }
 
 async fn job_done(job: &mut Option<Job>) -> Stored {

@@ -8,7 +8,7 @@ use crate::duplex::{Duplex, Moved, Stream};
 use crate::picture::Picture;
 use historian::HistorianError;
 use historian::journal::{Journal, JournalRead};
-use signal::{Command, LinkState, PointId, PointList, Refusal, Request, SessionEvent};
+use signal::{LinkState, PointId, PointList, Refusal, Request, SessionEvent};
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
@@ -326,7 +326,7 @@ impl<D: Dial, B: Blocking> Gateway<D, B> {
     /// A request of the centre; the device's link refuses what it cannot do.
     fn request(&mut self, link: u32, request: Request) {
         let at = self.link_numbers.iter().position(|number| *number == link);
-        let ours = self.translated(request, |number| self.points_by_number.get(&number.0).copied());
+        let ours = request.translated(|number| self.points_by_number.get(&number.0).copied());
         let sent = match (at.and_then(|at| self.options.links.get(at)), ours) {
             (Some(link), Some(request)) => link.requests.try_send(request).map_err(|_| Refusal::Busy),
             (None, _) | (_, None) => Err(Refusal::NotControllable),
@@ -334,16 +334,6 @@ impl<D: Dial, B: Blocking> Gateway<D, B> {
         if let Err(refusal) = sent {
             self.live(&Frame::Refused { link, request, refusal });
         }
-    }
-
-    fn translated(&self, request: Request, point: impl Fn(PointId) -> Option<PointId>) -> Option<Request> {
-        let command = |command: Command| Some(Command { point: point(command.point)?, ..command });
-        Some(match request {
-            Request::Select(asked) => Request::Select(command(asked)?),
-            Request::Execute(asked) => Request::Execute(command(asked)?),
-            Request::Deselect(asked) => Request::Deselect(command(asked)?),
-            Request::Interrogate | Request::InterrogateCounters | Request::SynchroniseClock => request,
-        })
     }
 
     /// What a link reports.
@@ -364,7 +354,7 @@ impl<D: Dial, B: Blocking> Gateway<D, B> {
                 }
             }
             LinkReport::Refused { request, refusal } => {
-                if let Some(request) = self.translated(request, |id| self.picture.number(id).map(PointId)) {
+                if let Some(request) = request.translated(|id| self.picture.number(id).map(PointId)) {
                     self.live(&Frame::Refused { link, request, refusal });
                 }
             }

@@ -44,6 +44,19 @@ pub enum Request {
     SynchroniseClock,
 }
 
+impl Request {
+    /// The same about a point as somebody else numbers it; `None` where they do not know it.
+    pub fn translated(self, point: impl Fn(PointId) -> Option<PointId>) -> Option<Self> {
+        let command = |command: Command| Some(Command { point: point(command.point)?, ..command });
+        Some(match self {
+            Self::Select(asked) => Self::Select(command(asked)?),
+            Self::Execute(asked) => Self::Execute(command(asked)?),
+            Self::Deselect(asked) => Self::Deselect(command(asked)?),
+            Self::Interrogate | Self::InterrogateCounters | Self::SynchroniseClock => self,
+        })
+    }
+}
+
 /// Why a session did not take a request; nothing was sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
