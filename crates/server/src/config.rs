@@ -8,8 +8,12 @@ use catalog::LinkProtocol;
 use serde::Deserialize;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Default of [`HttpConfig::requests_per_s`].
+const REQUESTS_PER_S: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -97,6 +101,8 @@ pub struct HttpConfig {
     pub session_hours: u32,
     /// How long an unused sign-in lasts.
     pub idle_minutes: u32,
+    /// Requests of one signed-in caller a second; twice as many may come at once.
+    pub requests_per_s: NonZeroU32,
 }
 
 /// How far the machine's clock is believed.
@@ -171,7 +177,12 @@ fn default_name() -> String {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), session_hours: 12, idle_minutes: 60 }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            session_hours: 12,
+            idle_minutes: 60,
+            requests_per_s: REQUESTS_PER_S,
+        }
     }
 }
 

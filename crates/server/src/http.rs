@@ -1,7 +1,7 @@
 //! The HTTP interface: page, API, live data, health, metrics.
 //!
-//! Every route but the page's files, sign-in and health needs a signed-in caller with the right that the handler
-//! names. Answers carry a strict content security policy; everything comes from this origin.
+//! Every route declares who may use it where it is registered below, and `guard` sees to it. Answers carry a strict content
+//! security policy; everything comes from this origin.
 
 mod admin;
 mod alarm_acts;
@@ -11,8 +11,11 @@ mod approvals;
 mod clock;
 mod commands;
 mod errors;
+mod extract;
 mod grid;
+pub(crate) mod guard;
 mod history;
+mod limits;
 mod mode;
 mod page;
 mod point_list;
@@ -27,23 +30,31 @@ use crate::live::Hub;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
 use errors::ApiError;
+use guard::{Guard, Need, Routes, Schemes};
 use historian::Historian;
+use limits::Limits;
+use security::Right;
 use signal::PointList;
-use std::sync::Arc;
+use std::num::NonZeroU32;
+use std::sync::{Arc, OnceLock};
 use store::Store;
 use tokio::sync::watch;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use transport::Clock;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// Largest request body.
 const MAX_BODY: usize = 64 * 1024;
 /// Largest point list; a million points take about two hundred megabytes and come by the file.
 const MAX_LIST: usize = 64 * 1024 * 1024;
+
+/// Nothing of the browser's devices is ours to use.
+const PERMISSIONS: &str = "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()";
 
 /// What handlers share.
 #[derive(Clone)]
@@ -85,85 +96,136 @@ impl Shared {
         license(name = "MIT OR Apache-2.0"),
         contact()
     ),
-    components(schemas(api::LiveFrame, api::LivePoint))
+    components(schemas(api::ErrorView, api::LiveFrame, api::LivePoint)),
+    modifiers(&Schemes)
 )]
 struct Document;
 
 /// All routes, with the OpenAPI document made from the same registration.
-pub(crate) fn router(shared: Shared) -> Router {
-    let (api, _) = routes().split_for_parts();
-    let (large, _) = large_routes().split_for_parts();
-    let json = Arc::new(openapi_json());
-    let serve_document = move || {
-        let json = Arc::clone(&json);
-        async move { ([(header::CONTENT_TYPE, "application/json")], json.as_str().to_owned()) }
-    };
+pub(crate) fn router(shared: Shared, rate: NonZeroU32) -> Router {
+    let (small, large) = (routes(), large_routes());
+    let mut table = small.table;
+    table.merge(large.table);
+    let guard = Arc::new(Guard { shared: shared.clone(), table, limits: Limits::new(rate) });
+    let (api, _) = small.router.split_for_parts();
+    let (large, _) = large.router.split_for_parts();
     let fixed = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
-    api.route("/api/v1/openapi.json", axum::routing::get(serve_document))
-        .fallback(page::serve)
+    api.fallback(page::serve)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .merge(large.layer(DefaultBodyLimit::disable()).layer(RequestBodyLimitLayer::new(MAX_LIST)))
+        .layer(from_fn_with_state(guard, guard::check))
         .layer(fixed(header::CONTENT_SECURITY_POLICY, web::CONTENT_SECURITY_POLICY))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
+        .layer(fixed(HeaderName::from_static("permissions-policy"), PERMISSIONS))
+        .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .layer(fixed(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
         .layer(fixed(header::CACHE_CONTROL, "no-store"))
         .with_state(shared)
 }
 
 /// The OpenAPI document as JSON.
 pub fn openapi_json() -> String {
-    let (_, document) = routes().merge(large_routes()).split_for_parts();
+    let (_, document) = routes().merge(large_routes()).router.split_for_parts();
     document.to_pretty_json().unwrap_or_default()
 }
 
-/// Routes that take a whole point list.
-fn large_routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(point_list::compare)).routes(routes!(point_list::apply))
+/// The document that describes this interface; `x-permission` of each operation says who may use it.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "platform",
+    responses((status = 200, body = Object, content_type = "application/json")))]
+async fn document() -> impl IntoResponse {
+    static JSON: OnceLock<String> = OnceLock::new();
+    ([(header::CONTENT_TYPE, "application/json")], JSON.get_or_init(openapi_json).as_str())
 }
 
-fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(session::current, session::sign_in, session::sign_out))
-        .routes(routes!(admin::status))
-        .routes(routes!(admin::healthz))
-        .routes(routes!(admin::metrics))
-        .routes(routes!(admin::live))
-        .routes(routes!(admin::stream))
-        .routes(routes!(points::list))
-        .routes(routes!(points::one))
-        .routes(routes!(points::history))
-        .routes(routes!(point_list::export))
-        .routes(routes!(history::rows))
-        .routes(routes!(history::samples))
-        .routes(routes!(history::integral))
-        .routes(routes!(history::correct))
-        .routes(routes!(points::place_tag))
-        .routes(routes!(points::remove_tag))
-        .routes(routes!(mode::set))
-        .routes(routes!(alarms::list))
-        .routes(routes!(alarms::acknowledge))
-        .routes(routes!(alarms::acknowledge_many))
-        .routes(routes!(alarms::events))
-        .routes(routes!(alarm_acts::shelve))
-        .routes(routes!(alarm_acts::unshelve))
-        .routes(routes!(alarm_acts::out_of_service))
-        .routes(routes!(alarm_acts::return_to_service))
-        .routes(routes!(alarm_acts::reset))
-        .routes(routes!(approvals::list))
-        .routes(routes!(approvals::approve))
-        .routes(routes!(approvals::refuse))
-        .routes(routes!(alarm_figures::groups))
-        .routes(routes!(alarm_figures::acknowledge_groups))
-        .routes(routes!(alarm_figures::figures))
-        .routes(routes!(alarm_figures::one))
-        .routes(routes!(commands::list, commands::select))
-        .routes(routes!(commands::one))
-        .routes(routes!(commands::execute))
-        .routes(routes!(commands::cancel))
-        .routes(routes!(commands::proposals))
-        .routes(routes!(clock::follow))
-        .routes(routes!(grid::network))
-        .routes(routes!(grid::estimate))
+/// Routes that take a whole point list.
+fn large_routes() -> Routes {
+    let configure = Need::Right(Right::Configure);
+    Routes::default().add(configure, routes!(point_list::compare)).add(configure, routes!(point_list::apply))
+}
+
+fn routes() -> Routes {
+    Routes::new(Document::openapi())
+        .add(Need::Open, routes!(admin::healthz))
+        .add(Need::Open, routes!(document))
+        .merge(session_routes())
+        .merge(view_routes())
+        .merge(alarm_routes())
+        .merge(command_routes())
+        .merge(point_routes())
+}
+
+fn session_routes() -> Routes {
+    Routes::default()
+        .add(Need::Open, routes!(session::sign_in))
+        .add(Need::SignedIn, routes!(session::current))
+        .add(Need::SignedIn, routes!(session::sign_out))
+        // What a frame holds depends on the rights of the reader: each topic declares its own (`live::Topic`).
+        .add(Need::SignedIn, routes!(admin::live))
+        .add(Need::SignedIn, routes!(admin::stream))
+}
+
+/// What everybody sees who may see anything, each within their areas.
+fn view_routes() -> Routes {
+    let view = Need::Right(Right::View);
+    Routes::default()
+        .add(view, routes!(admin::status))
+        .add(view, routes!(admin::metrics))
+        .add(view, routes!(points::list))
+        .add(view, routes!(points::one))
+        .add(view, routes!(points::history))
+        .add(view, routes!(point_list::export))
+        .add(view, routes!(history::rows))
+        .add(view, routes!(history::samples))
+        .add(view, routes!(history::integral))
+        .add(view, routes!(alarms::list))
+        .add(view, routes!(alarms::events))
+        .add(view, routes!(alarm_figures::groups))
+        .add(view, routes!(alarm_figures::figures))
+        .add(view, routes!(alarm_figures::one))
+        .add(view, routes!(approvals::list))
+        .add(view, routes!(commands::list))
+        .add(view, routes!(commands::one))
+        .add(view, routes!(commands::proposals))
+        .add(view, routes!(grid::network))
+        .add(view, routes!(grid::estimate))
+}
+
+fn alarm_routes() -> Routes {
+    let acknowledge = Need::Right(Right::Acknowledge);
+    let configure = Need::Right(Right::Configure);
+    // By what the request is about: shelving, out of service, modes of points.
+    let second = Need::AnyRight(&[Right::Acknowledge, Right::Configure, Right::Command]);
+    Routes::default()
+        .add(acknowledge, routes!(alarms::acknowledge))
+        .add(acknowledge, routes!(alarms::acknowledge_many))
+        .add(acknowledge, routes!(alarm_figures::acknowledge_groups))
+        .add_recorded(acknowledge, routes!(alarm_acts::shelve))
+        .add_recorded(acknowledge, routes!(alarm_acts::unshelve))
+        .add_recorded(configure, routes!(alarm_acts::out_of_service))
+        .add_recorded(configure, routes!(alarm_acts::return_to_service))
+        .add_recorded(acknowledge, routes!(alarm_acts::reset))
+        .add(second, routes!(approvals::approve))
+        .add(second, routes!(approvals::refuse))
+}
+
+fn command_routes() -> Routes {
+    let command = Need::Right(Right::Command);
+    Routes::default()
+        .add_recorded(command, routes!(commands::select))
+        .add(command, routes!(commands::execute))
+        .add(command, routes!(commands::cancel))
+        .add(command, routes!(mode::set))
+}
+
+fn point_routes() -> Routes {
+    let (tag, configure) = (Need::Right(Right::Tag), Need::Right(Right::Configure));
+    Routes::default()
+        .add(tag, routes!(points::place_tag))
+        .add(tag, routes!(points::remove_tag))
+        .add(configure, routes!(history::correct))
+        .add(configure, routes!(clock::follow))
 }

@@ -29,6 +29,7 @@ mod proposals;
 mod recorder;
 mod retention;
 mod status;
+mod territory;
 mod time_keeper;
 mod uplink;
 mod views;
@@ -225,7 +226,7 @@ async fn start_driven(
     });
     let http_task = tokio::spawn(http::slots::serve(
         listener,
-        http::router(shared),
+        http::router(shared, config.http.requests_per_s),
         handle.clone(),
         shutdown.subscribe(),
     ));

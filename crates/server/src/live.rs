@@ -4,14 +4,15 @@
 //! never left out: a client that falls behind the common ring gets a new snapshot instead of a gap.
 
 use crate::core::CoreHandle;
+use crate::http::guard::Need;
 use crate::lists::Lists;
+use crate::territory::Territory;
 use crate::views::stamp;
 use api::{AlarmView, CommandView, EstimateView, EventView, LiveFrame, LivePoint, ProposalView, StatusView};
 use axum::extract::ws::{Message, WebSocket};
 use axum::response::sse::Event;
 use futures_util::{Stream, stream};
-use security::Areas;
-use signal::PointList;
+use security::{Areas, Principal, Right};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -81,31 +82,95 @@ impl Hub {
     }
 }
 
+/// A part of the frames, with its own declaration of who may see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Topic {
+    /// Values of points.
+    Points,
+    /// Alarms.
+    Alarms,
+    /// Commands.
+    Commands,
+    /// Events.
+    Events,
+    /// Proposals of applications.
+    Proposals,
+    /// The state estimate.
+    Estimate,
+    /// The state of the platform.
+    Status,
+}
+
+impl Topic {
+    /// Every topic, by its name in a frame.
+    pub(crate) const ALL: [(Self, &'static str); 7] = [
+        (Self::Points, "points"),
+        (Self::Alarms, "alarms"),
+        (Self::Commands, "commands"),
+        (Self::Events, "events"),
+        (Self::Proposals, "proposals"),
+        (Self::Estimate, "estimate"),
+        (Self::Status, "status"),
+    ];
+
+    /// Who may see it; within their areas, where it is about points.
+    pub(crate) const fn need(self) -> Need {
+        match self {
+            Self::Points
+            | Self::Alarms
+            | Self::Commands
+            | Self::Events
+            | Self::Proposals
+            | Self::Estimate
+            | Self::Status => Need::Right(Right::View),
+        }
+    }
+}
+
 /// What a client may see.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
+    topics: Vec<Topic>,
+    territory: Option<Territory>,
     /// By point id; `None` for every point.
     pub(crate) points: Option<Arc<[bool]>>,
 }
 
 impl Scope {
-    /// The points of some areas. O(points) unless it is all.
-    fn of(areas: &Areas, points: &PointList) -> Self {
+    /// The topics and the points of somebody. O(points) unless it is all.
+    fn of(who: &Principal, lists: &Lists) -> Self {
+        let (areas, points) = (&who.areas, &lists.points);
         let covered = |(_, def): (signal::PointId, &signal::PointDef)| areas.cover(&def.substation);
         let points = match areas {
             Areas::All => None,
             Areas::Only(_) => Some(points.iter().map(covered).collect()),
         };
-        Self { points }
+        let topics = Topic::ALL.map(|(topic, _)| topic).into_iter();
+        let topics = topics.filter(|topic| topic.need().is_met_by(who)).collect();
+        Self { topics, territory: Territory::of(areas, lists), points }
+    }
+
+    fn has(&self, topic: Topic) -> bool {
+        self.topics.contains(&topic)
+    }
+
+    fn estimate(&self, view: &Arc<EstimateView>) -> Arc<EstimateView> {
+        match &self.territory {
+            None => Arc::clone(view),
+            Some(territory) => Arc::new(territory.estimate(view, |point| self.shows(point))),
+        }
+    }
+
+    fn status(&self, view: &Arc<StatusView>) -> Arc<StatusView> {
+        match &self.territory {
+            None => Arc::clone(view),
+            Some(territory) => Arc::new(territory.status(StatusView::clone(view))),
+        }
     }
 
     fn shows(&self, point: u32) -> bool {
         let index = usize::try_from(point).unwrap_or(usize::MAX);
         self.points.as_ref().is_none_or(|points| points.get(index).copied().unwrap_or(false))
-    }
-
-    fn shows_maybe(&self, point: Option<u32>) -> bool {
-        point.is_none_or(|point| self.shows(point))
     }
 }
 
@@ -118,17 +183,36 @@ struct Gathered {
 
 impl Gathered {
     fn add(&mut self, delta: &Delta, scope: &Scope) {
-        for point in delta.points.iter().filter(|point| scope.shows(point.0)) {
-            self.points.insert(point.0, point.clone());
+        let shown = |point: Option<u32>| point.is_none_or(|point| scope.shows(point));
+        for (topic, _) in Topic::ALL.into_iter().filter(|(topic, _)| scope.has(*topic)) {
+            let rest = &mut self.rest;
+            match topic {
+                Topic::Points => {
+                    let points = delta.points.iter().filter(|point| scope.shows(point.0));
+                    self.points.extend(points.map(|point| (point.0, point.clone())));
+                }
+                Topic::Alarms => {
+                    rest.alarms.extend(delta.alarms.iter().filter(|alarm| shown(alarm.point)).cloned());
+                }
+                Topic::Commands => {
+                    rest.commands.extend(delta.commands.iter().filter(|c| scope.shows(c.point)).cloned());
+                }
+                Topic::Events => {
+                    rest.events.extend(delta.events.iter().filter(|event| shown(event.point)).cloned());
+                }
+                Topic::Proposals => {
+                    rest.proposals.extend(delta.proposals.iter().filter(|p| scope.shows(p.target)).cloned());
+                }
+                Topic::Estimate => {
+                    let fresh = delta.estimate.as_ref().map(|view| scope.estimate(view));
+                    rest.estimate = fresh.or(rest.estimate.take());
+                }
+                Topic::Status => {
+                    let fresh = delta.status.as_ref().map(|view| scope.status(view));
+                    rest.status = fresh.or(rest.status.take());
+                }
+            }
         }
-        self.rest.alarms.extend(delta.alarms.iter().filter(|alarm| scope.shows_maybe(alarm.point)).cloned());
-        self.rest
-            .commands
-            .extend(delta.commands.iter().filter(|command| scope.shows(command.point)).cloned());
-        self.rest.events.extend(delta.events.iter().filter(|event| scope.shows_maybe(event.point)).cloned());
-        self.rest.proposals.extend(delta.proposals.iter().filter(|p| scope.shows(p.target)).cloned());
-        self.rest.estimate = delta.estimate.clone().or(self.rest.estimate.take());
-        self.rest.status = delta.status.clone().or(self.rest.status.take());
     }
 
     fn is_empty(&self) -> bool {
@@ -164,8 +248,8 @@ pub(crate) struct Client {
     pub(crate) core: CoreHandle,
     pub(crate) hub: Hub,
     pub(crate) clock: Clock,
-    /// What the client may see.
-    pub(crate) areas: Areas,
+    /// Who it is: what they may see.
+    pub(crate) who: Principal,
     /// The points; when they change, the client begins anew with a snapshot.
     pub(crate) lists: tokio::sync::watch::Receiver<Arc<Lists>>,
     /// Becomes true when the session of the client has ended.
@@ -188,7 +272,7 @@ struct Frames {
 
 impl Frames {
     fn new(mut client: Client) -> Self {
-        let scope = Scope::of(&client.areas, &client.lists.borrow_and_update().points);
+        let scope = Scope::of(&client.who, &client.lists.borrow_and_update());
         let mut tick = tokio::time::interval(FRAME_PERIOD);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let left = client.expires.since(client.clock.now().utc);
@@ -215,7 +299,7 @@ impl Frames {
                 },
                 _ = self.tick.tick(), if !self.gathered.is_empty() => return self.frame(false),
                 Ok(()) = self.client.lists.changed() => {
-                    self.scope = Scope::of(&self.client.areas, &self.client.lists.borrow_and_update().points);
+                    self.scope = Scope::of(&self.client.who, &self.client.lists.borrow_and_update());
                     self.ring = None;
                 }
                 Ok(()) = self.client.revoked.changed() => return None,

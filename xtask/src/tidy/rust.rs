@@ -12,6 +12,11 @@ const FUNCTION_LINES_MAX: usize = 70;
 const PARAMETERS_MAX: usize = 5;
 /// Macros that mark unfinished work.
 const LEFTOVERS: &[&str] = &["todo!", "unimplemented!", "dbg!"];
+/// Where the HTTP interface lives, and its one file that registers routes: `Routes::add` there wants a declaration.
+const HTTP: &str = "crates/server/src/http";
+const REGISTRY: &str = "crates/server/src/http/guard.rs";
+/// Calls that would register a route without saying who may use it.
+const UNDECLARED: &[&str] = &["route", "routes", "route_service", "nest", "nest_service", "fallback_service"];
 /// The word that marks a generated file, in one of its first lines.
 const GENERATED: &str = "@generated";
 /// Lines in which the mark of a generated file is looked for.
@@ -24,6 +29,16 @@ pub(super) fn check(path: &str, content: &str, findings: &mut Vec<Finding>) {
     for leftover in LEFTOVERS {
         for at in source.find_word(leftover) {
             add("leftover", path.to_owned(), source.line_of(at), format!("`{leftover}` is unfinished work"));
+        }
+    }
+    if path.starts_with(HTTP) && path != REGISTRY {
+        for call in UNDECLARED {
+            let calls = source.find_word(call).filter(|at| is_method_call(content, *at, call));
+            for at in calls {
+                let text =
+                    format!("`.{call}(` registers a route that declares no permission, use `Routes::add`");
+                add("undeclared-route", path.to_owned(), source.line_of(at), text);
+            }
         }
     }
     if content.lines().take(HEAD_LINES).any(|line| line.contains(GENERATED)) {
@@ -59,6 +74,12 @@ fn function_offences(function: &Function) -> Vec<(&'static str, String)> {
     found
 }
 
+/// Whether the word at `at` is called on something.
+fn is_method_call(content: &str, at: usize, word: &str) -> bool {
+    let (before, rest) = content.split_at(at);
+    before.trim_end().ends_with('.') && rest[word.len()..].trim_start().starts_with('(')
+}
+
 /// The first line that is neither empty nor an attribute is a module doc.
 fn has_module_doc(content: &str) -> bool {
     content
@@ -77,6 +98,16 @@ mod tests {
         check(path, content, &mut findings);
         let rules: Vec<_> = findings.iter().map(|finding| finding.rule).collect();
         assert_eq!(rules, expected, "{path}");
+    }
+
+    #[test]
+    fn a_route_without_a_declaration_fails() {
+        let planted = "//! Doc.\nfn a() { router\n    .route(\"/planted\", get(b)); }";
+        check_rules("crates/server/src/http.rs", planted, &["undeclared-route"]);
+        check_rules("crates/server/src/http/alarms.rs", planted, &["undeclared-route"]);
+        check_rules("crates/server/src/http/guard.rs", planted, &[]);
+        let declared = "//! Doc.\nfn a() { Routes::default().add(Need::Open, routes!(b)); }";
+        check_rules("crates/server/src/http.rs", declared, &[]);
     }
 
     fn function(lines: usize) -> String {

@@ -1,15 +1,15 @@
 //! Status, health, metrics and the live socket.
 
+use super::extract::Json;
 use super::session::{Signed, same_origin};
 use super::{ApiError, Shared};
 use crate::live::Client;
+use crate::territory::Territory;
 use api::{ErrorView, StatusView};
-use axum::Json;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use security::Right;
 use std::fmt::Write as _;
 
 /// Largest message that a client may send.
@@ -22,8 +22,11 @@ pub(crate) async fn status(
     State(shared): State<Shared>,
     signed: Signed,
 ) -> Result<Json<StatusView>, ApiError> {
-    signed.require(Right::View)?;
-    Ok(Json(shared.core.ask(|core, now| crate::status::view(core, now)).await?))
+    let view = shared.core.ask(|core, now| crate::status::view(core, now)).await?;
+    Ok(Json(match Territory::of(&signed.0.principal.areas, &shared.lists.borrow()) {
+        None => view,
+        Some(territory) => territory.status(view),
+    }))
 }
 
 /// Whether the core answers.
@@ -37,8 +40,7 @@ pub(crate) async fn healthz(State(shared): State<Shared>) -> Result<&'static str
 /// The platform's own figures in the Prometheus text format.
 #[utoipa::path(get, path = "/metrics", tag = "platform",
     responses((status = 200, body = String, content_type = "text/plain"), (status = 401, body = ErrorView)))]
-pub(crate) async fn metrics(State(shared): State<Shared>, signed: Signed) -> Result<Response, ApiError> {
-    signed.require(Right::View)?;
+pub(crate) async fn metrics(State(shared): State<Shared>, _signed: Signed) -> Result<Response, ApiError> {
     let status = shared.core.ask(|core, now| crate::status::view(core, now)).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], exposition(&status)).into_response())
 }
@@ -52,7 +54,6 @@ pub(crate) async fn live(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    signed.require(Right::View)?;
     // A browser sends its cookie to any page's socket: the origin must be ours. Scripts come with a bearer token.
     if !headers.contains_key(header::AUTHORIZATION) {
         same_origin(&headers)?;
@@ -66,7 +67,6 @@ pub(crate) async fn live(
     responses((status = 200, body = api::LiveFrame, content_type = "text/event-stream"), (status = 401, body = ErrorView),
         (status = 403, body = ErrorView)))]
 pub(crate) async fn stream(State(shared): State<Shared>, signed: Signed) -> Result<Response, ApiError> {
-    signed.require(Right::View)?;
     Ok(Sse::new(client(&shared, &signed).events()).keep_alive(KeepAlive::default()).into_response())
 }
 
@@ -75,7 +75,7 @@ fn client(shared: &Shared, signed: &Signed) -> Client {
         core: shared.core.clone(),
         hub: shared.hub.clone(),
         clock: shared.clock,
-        areas: signed.0.principal.areas.clone(),
+        who: signed.0.principal.clone(),
         lists: shared.lists.clone(),
         revoked: signed.0.revoked.clone(),
         expires: signed.0.expires,

@@ -3,6 +3,7 @@
 
 use super::alarms::covered;
 use super::approvals::{self, Answer};
+use super::extract::Json;
 use super::session::Signed;
 use super::{ApiError, Shared};
 use crate::approvals::{SetAside, What};
@@ -10,7 +11,6 @@ use crate::core::Core;
 use api::{
     AlarmIdsRequest, AlarmRefusal, AlarmsChanged, ApprovalView, ErrorView, OutOfServiceRequest, ShelveRequest,
 };
-use axum::Json;
 use axum::extract::State;
 use scada::alarm::{AlarmId, AlarmList, Inhibit};
 use security::{AuditEntry, Outcome, Principal, Right};

@@ -1,12 +1,12 @@
 //! Rows of history with both times, values between them, integrals, and corrections.
 
+use super::extract::{Json, Path, Query};
 use super::points::{parse_time, visible};
 use super::session::Signed;
 use super::{ApiError, Shared};
 use crate::views;
 use api::{CorrectionRequest, ErrorView, IntegralView, RowView, RowsView, SampleView, SamplesView};
-use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use historian::{Filling, Historian, Method, Reading, Row, SeriesId, Span};
 use security::{AuditEntry, Outcome, Right};

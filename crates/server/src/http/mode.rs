@@ -1,6 +1,7 @@
 //! Points set aside by people: scan inhibit, test, entered values.
 
 use super::approvals::{self, Answer};
+use super::extract::{Json, Path};
 use super::points::visible;
 use super::session::Signed;
 use super::{ApiError, Shared};
@@ -8,8 +9,7 @@ use crate::approvals::{SetAside, What};
 use crate::core::Core;
 use crate::modes;
 use api::{ApprovalView, ErrorView, PointModeRequest, PointView};
-use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use scada::event::{EventKind, NewEvent, Severity};
 use scada::mode::{ModeError, PointMode, SetMode, value_of};

@@ -1,10 +1,10 @@
 //! Sign-in, the present session, and the extractor that every other handler stands on.
 
+use super::extract::Json;
 use super::{ApiError, Shared};
 use crate::identity::{Caller, SignInError};
 use crate::views::stamp;
 use api::{ErrorView, SessionView, SignIn};
-use axum::Json;
 use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -13,9 +13,10 @@ use security::Right;
 use std::net::SocketAddr;
 
 /// Name of the session cookie.
-const COOKIE: &str = "tieline_session";
+pub(crate) const COOKIE: &str = "tieline_session";
 
-/// A signed-in caller; a handler that takes it refuses everybody else.
+/// A signed-in caller who meets the need that the route declares.
+#[derive(Clone)]
 pub(crate) struct Signed(pub(crate) Caller);
 
 impl Signed {
@@ -36,22 +37,27 @@ impl Signed {
 impl FromRequestParts<Shared> for Signed {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
-        let now = shared.clock.now();
-        let bearer = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
-        let caller = match (bearer, cookie(&parts.headers)) {
-            (Some(token), _) => shared.identity.by_bearer(token, now),
-            (None, Some(secret)) => {
-                check_origin(&parts.method, &parts.headers)?;
-                shared.identity.by_session(secret, now)
-            }
-            (None, None) => None,
-        };
-        caller.map(Self).ok_or_else(ApiError::unauthenticated)
+    /// The caller that the guard has let through.
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, ApiError> {
+        parts.extensions.remove::<Self>().ok_or_else(ApiError::unauthenticated)
+    }
+}
+
+/// Who sends a request, if anybody that we know.
+pub(crate) fn identify(parts: &Parts, shared: &Shared) -> Result<Option<Caller>, ApiError> {
+    let now = shared.clock.now();
+    let bearer = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    match (bearer, cookie(&parts.headers)) {
+        (Some(token), _) => Ok(shared.identity.by_bearer(token, now)),
+        (None, Some(secret)) => {
+            check_origin(&parts.method, &parts.headers)?;
+            Ok(shared.identity.by_session(secret, now))
+        }
+        (None, None) => Ok(None),
     }
 }
 
