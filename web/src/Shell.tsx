@@ -26,6 +26,7 @@ import {
   change,
   go,
   loadNetwork,
+  may,
   open,
   session,
   settings,
@@ -50,15 +51,17 @@ function useLive(onSessionLost: () => void): void {
       });
     });
     connection.start();
-    void catalogue.load();
-    void loadNetwork();
+    // Points and network are for those who may see them; others have their sections of the system.
+    const load = () => {
+      if (!may("view")) return;
+      void catalogue.load();
+      void loadNetwork();
+    };
+    load();
     let link = store.link;
     let seen = 0;
     const offLink = store.subscribe("link", () => {
-      if (store.link === "live" && link === "lost") {
-        void catalogue.load();
-        void loadNetwork();
-      }
+      if (store.link === "live" && link === "lost") load();
       link = store.link;
     });
     const offEvents = store.subscribe("events", () => {
@@ -70,10 +73,7 @@ function useLive(onSessionLost: () => void): void {
     let revision: number | undefined;
     const offStatus = store.subscribe("status", () => {
       const now = store.status?.points.revision;
-      if (revision !== undefined && now !== revision) {
-        void catalogue.load();
-        void loadNetwork();
-      }
+      if (revision !== undefined && now !== revision) load();
       revision = now;
     });
     return () => {
@@ -83,6 +83,11 @@ function useLive(onSessionLost: () => void): void {
       offEvents();
     };
   }, [onSessionLost]);
+}
+
+/** The pages that the signed-in person may open. */
+function pages(): (typeof PAGES)[number][] {
+  return PAGES.filter((page) => page.needs === null || may(page.needs));
 }
 
 function useKeys(): void {
@@ -97,7 +102,7 @@ function useKeys(): void {
       }
       if (typing || event.ctrlKey || event.metaKey || event.altKey || !settings.get().keys) return;
       if (document.querySelector("dialog[open]") !== null) return;
-      const page = PAGES.find((p) => p.key === event.key);
+      const page = pages().find((p) => p.key === event.key);
       if (page !== undefined) go(page.name);
       else if (event.key === "/") open.set({ kind: "search" });
       else if (event.key === "?") open.set({ kind: "keys" });
@@ -115,7 +120,9 @@ export function Shell({ onSignOut, onSessionLost }: { onSignOut: () => void; onS
   useKeys();
   useSiren();
   const wanted = useRoute()[0];
-  const page = PAGES.find((p) => p.name === wanted)?.name ?? FIRST_PAGE;
+  useCell(session);
+  const known = pages();
+  const page = known.find((p) => p.name === wanted)?.name ?? known.find((p) => p.name === FIRST_PAGE)?.name ?? "system";
   useEffect(() => {
     document.title = `${S.nav[page]} · ${S.product}`;
   }, [page]);
@@ -168,7 +175,7 @@ function Navigation({ page }: { page: PageName }) {
   return (
     <nav className="nav" aria-label={S.nav.label}>
       <ul>
-        {PAGES.map((p) => (
+        {pages().map((p) => (
           <li key={p.name}>
             <a href={`#/${p.name}`} aria-current={p.name === page ? "page" : undefined} data-testid={`nav-${p.name}`}>
               <kbd>{p.key}</kbd>

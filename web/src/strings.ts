@@ -514,6 +514,11 @@ export const S = {
   },
   system: {
     title: "System",
+    sectionsLabel: "Sections of the system",
+    sections: {
+      state: "State",
+    },
+    noSection: "None of your roles opens a section here.",
     links: "Links",
     columns: {
       name: "Name",

@@ -6,7 +6,7 @@ import { Chip, PriorityMark, type Tone } from "../parts/marks";
 import { go, network, read, store, useCell, useTopic, useZone } from "../state";
 import { S } from "../strings";
 import { PRIORITIES, useAlarms } from "./Alarms";
-import { LinkTable } from "./System";
+import { LinkTable } from "./system/State";
 import { losses, type Ranked, type Sum, total, worstLoadings, worstVoltages } from "./totals";
 
 const WORST = 6;
