@@ -96,3 +96,19 @@ def test_a_fresh_installation_listens_on_one_port_of_loopback(tmp_path):
         assert sockets_of(centre.pid) == [("tcp", f"0100007F:{port:04X}")]
     finally:
         centre.kill()
+
+
+def facts_of(pid):
+    """The kernel's word on a process."""
+    return dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+
+
+def test_the_running_process_has_given_up_what_it_does_not_need(plant, tmp_path):
+    plant.start_twin().start_centre()
+    assert plant.all_good() is not None
+    for process in (plant.centre, plant.twin_process):
+        facts = facts_of(process.pid)
+        # 2 is a filter; every thread has it.
+        assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
+        threads = [int(thread.name) for thread in pathlib.Path(f"/proc/{process.pid}/task").iterdir()]
+        assert {facts_of(thread)["Seccomp"] for thread in threads} == {"2"}

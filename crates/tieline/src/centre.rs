@@ -1,10 +1,11 @@
 //! `tieline run`: the control centre alone.
 
+use crate::confine::confine;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use server::config::Config;
 use server::{Mode, Running, load};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Arguments of `tieline run`.
@@ -23,6 +24,7 @@ pub(crate) fn command(args: &RunArgs) -> Result<ExitCode> {
         eprintln!("note: {}: {diagnostic}", config.network.file.display());
     }
     let points = load::points(&config, &loaded.network)?;
+    confine(&writable(&config))?;
     runtime()?.block_on(async {
         let running = server::start(config, Mode::Run, loaded.network, points).await?;
         announce(&running);
@@ -30,6 +32,14 @@ pub(crate) fn command(args: &RunArgs) -> Result<ExitCode> {
         running.stop().await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Folders that a centre writes to: its data, its backups, and the lists and certificates beside its configuration.
+fn writable(config: &Config) -> Vec<&Path> {
+    let beside = config.file.parent();
+    let points = config.points.as_deref().and_then(Path::parent);
+    let backup = config.backup.as_ref().map(|backup| backup.folder.as_path());
+    [Some(config.data.directory.as_path()), beside, points, backup].into_iter().flatten().collect()
 }
 
 /// The runtime of long-running commands.

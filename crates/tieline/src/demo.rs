@@ -1,6 +1,7 @@
 //! `tieline demo`: a control centre and a simulated field in one process, joined by real sockets.
 
 use crate::centre::{announce, runtime, until_told_to_stop};
+use crate::confine::confine;
 use crate::twin::{self, TwinConfig};
 use anyhow::{Context as _, Result};
 use catalog::{ApplicationConfig, LinkProtocol};
@@ -50,6 +51,7 @@ pub(crate) fn command(args: DemoArgs) -> Result<ExitCode> {
         }
     };
     let points = load::points_by_rule(&directory, &network)?;
+    confine(&[&directory])?;
     let result = runtime()?.block_on(run(args.listen, args.seed, directory, network, points));
     drop(temporary);
     result

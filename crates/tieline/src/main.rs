@@ -7,6 +7,7 @@ mod admin;
 mod backup;
 mod bench;
 mod centre;
+mod confine;
 mod demo;
 mod export;
 mod files;

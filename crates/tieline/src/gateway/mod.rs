@@ -3,6 +3,7 @@
 mod config;
 
 use crate::centre::{runtime, until_told_to_stop};
+use crate::confine::confine;
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use config::GatewayConfig;
@@ -66,6 +67,7 @@ pub(crate) fn command(args: &GatewayArgs) -> Result<ExitCode> {
     if recovery.damaged > 0 {
         eprintln!("note: {} damaged parts of the journal are left out", recovery.damaged);
     }
+    confine(&[&config.journal.directory, args.config.parent().unwrap_or(Path::new("."))])?;
     runtime()?.block_on(run(config, points, journal))
 }
 

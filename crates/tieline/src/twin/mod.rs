@@ -52,6 +52,7 @@ pub(crate) fn command(args: TwinArgs) -> anyhow::Result<ExitCode> {
 
 fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let config = TwinConfig::load(path)?;
+    crate::confine::confine(&[])?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
