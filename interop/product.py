@@ -366,8 +366,9 @@ class Plant:
     STANDARD = {"t0_s": 30.0, "t1_s": 15.0, "t2_s": 10.0, "t3_s": 20.0}
     TIMERS = {key: seconds / 5.0 for key, seconds in STANDARD.items()}
 
-    def __init__(self, folder, stations=None, extra="", timers=None, tls=None):
-        """`stations` maps names to addresses for links that do not lead to the twin, `tls` to tables of their keys."""
+    def __init__(self, folder, stations=None, extra="", timers=None, tls=None, rate=10_000):
+        """`stations` maps names to addresses for links that do not lead to the twin, `tls` to tables of their keys;
+        `rate` is what one caller may ask a second: tests ask more than people."""
         self.folder = folder
         self.port = free_ports(len(STATIONS) + 1)
         self.data = folder / "data"
@@ -387,7 +388,7 @@ class Plant:
             )
         (folder / "centre.toml").write_text(
             f'name = "Test centre"\n[network]\nfile = "{NETWORK}"\n[data]\ndirectory = "data"\n'
-            f'[http]\nlisten = "127.0.0.1:0"\n{extra}\n{links}'
+            f'[http]\nlisten = "127.0.0.1:0"\nrequests_per_s = {rate}\n{extra}\n{links}'
         )
 
     def start_twin(self):

@@ -27,7 +27,7 @@ EVERY_ROLE = ("VIEWER", "OPERATOR", "ENGINEER", "INSTALLER", "SECADM", "SECAUD",
 
 @pytest.fixture
 def plant(tmp_path):
-    plant = Plant(tmp_path, extra="requests_per_s = 10000")
+    plant = Plant(tmp_path)
     yield plant
     plant.stop()
 
@@ -112,3 +112,27 @@ def test_the_running_process_has_given_up_what_it_does_not_need(plant, tmp_path)
         assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
         threads = [int(thread.name) for thread in pathlib.Path(f"/proc/{process.pid}/task").iterdir()]
         assert {facts_of(thread)["Seccomp"] for thread in threads} == {"2"}
+
+
+def test_one_caller_cannot_take_the_others_share(tmp_path):
+    """S-34: beyond its rate a caller is told to wait; whoever else is signed in is served."""
+    plant = Plant(tmp_path, rate=20)
+    try:
+        plant.start_centre()
+        assert plant.centre.stop() == 0
+        tokens = []
+        for name in ("greedy", "modest"):
+            product.tieline("user", "add", name, "--role", "VIEWER", "--data", plant.data)
+            tokens.append(product.tieline("token", "create", name, "--data", plant.data).stdout.strip())
+        plant.start_centre()
+        greedy, modest = (product.Api(plant.api.base, bearer=token) for token in tokens)
+        answers = [greedy.ask("GET", "/api/v1/status") for _ in range(300)]
+        refused = [answer for answer in answers if answer.status == 429]
+        # Twice the rate at once, and what a second or two refill; the machine may be slow.
+        assert len(refused) > 100, len(refused)
+        assert {answer.status for answer in answers} == {200, 429}
+        assert refused[0].headers["Retry-After"] == "1"
+        assert modest.ask("GET", "/api/v1/status").status == 200
+        assert product.wait_until(lambda: greedy.ask("GET", "/api/v1/status").status == 200, 5)
+    finally:
+        plant.stop()

@@ -3,7 +3,7 @@
 use crate::core::Gone;
 use api::{ErrorView, Problem};
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use scada::gate::GateRefusal;
 
@@ -69,6 +69,11 @@ impl From<store::StoreError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(ErrorView { error: self.problem })).into_response()
+        let mut response = (self.status, Json(ErrorView { error: self.problem })).into_response();
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            // RFC 9110 10.2.3, in seconds.
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }
