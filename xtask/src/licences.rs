@@ -33,8 +33,9 @@ const SECOND_PROVIDER: &str = "ring";
 /// Checks the resolved graph; the answer is one line per offence.
 pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
     let mut findings = Vec::new();
-    let linked = reached(metadata, |kind| kind != DependencyKind::Dev);
-    let all = reached(metadata, |_| true);
+    let linked = linked(metadata);
+    let members = metadata.workspace_members.iter().map(String::as_str);
+    let all = reached(metadata, members, |_| true);
     for package in &metadata.packages {
         let shown = format!("{} {}", package.name, package.version);
         if let Some((_, reason)) = REFUSED.iter().find(|(name, _)| *name == package.name) {
@@ -58,19 +59,31 @@ pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
     findings
 }
 
-/// How many packages the licence check looks at.
-pub(crate) fn linked_count(metadata: &Metadata) -> usize {
-    reached(metadata, |kind| kind != DependencyKind::Dev).len()
+/// The packages that are linked into the product or run while it is built, by their ids.
+pub(crate) fn linked(metadata: &Metadata) -> BTreeSet<&str> {
+    let members = metadata.workspace_members.iter().map(String::as_str);
+    reached(metadata, members, |kind| kind != DependencyKind::Dev)
 }
 
-/// Packages reached from the workspace along edges of the wanted kinds.
-fn reached(metadata: &Metadata, wanted: impl Fn(DependencyKind) -> bool) -> BTreeSet<&str> {
+/// The same of one program of ours.
+pub(crate) fn linked_into<'a>(metadata: &'a Metadata, program: &str) -> BTreeSet<&'a str> {
+    let root =
+        metadata.members().filter(|package| package.name == program).map(|package| package.id.as_str());
+    reached(metadata, root, |kind| kind != DependencyKind::Dev)
+}
+
+/// Packages reached from some along edges of the wanted kinds.
+fn reached<'a>(
+    metadata: &'a Metadata,
+    roots: impl Iterator<Item = &'a str>,
+    wanted: impl Fn(DependencyKind) -> bool,
+) -> BTreeSet<&'a str> {
     let by_id: BTreeMap<_, _> =
         metadata.packages.iter().map(|package| (package.id.as_str(), package)).collect();
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
     let nodes: BTreeMap<_, _> = nodes.map(|node| (node.id.as_str(), node)).collect();
     let mut seen = BTreeSet::new();
-    let mut open: Vec<&str> = metadata.workspace_members.iter().map(String::as_str).collect();
+    let mut open: Vec<&str> = roots.collect();
     while let Some(id) = open.pop() {
         let (true, Some(node), Some(user)) = (seen.insert(id), nodes.get(id), by_id.get(id)) else {
             continue;

@@ -1,9 +1,10 @@
 //! Chores of the workspace: `cargo xtask <command>`. `cargo xtask ci` is the whole of continuous integration.
 //!
 //! Map: `ci` the steps in order · `layers` and `purity` who may use what · `tidy` sizes and leftovers ·
-//! `licences` · `ui` build of the page · `peers` foreign stacks for the tests · `bench` the program beside its peers. Below them `metadata` reads what
+//! `licences` · `sbom` · `advisories` what is linked · `ui` build of the page · `peers` foreign stacks for the tests · `bench` the program beside its peers. Below them `metadata` reads what
 //! cargo says, `source` scans Rust, `tree`, `hash`, `run` and `outcome` are small tools.
 
+mod advisories;
 mod bench;
 mod ci;
 mod hash;
@@ -14,6 +15,7 @@ mod outcome;
 mod peers;
 mod purity;
 mod run;
+mod sbom;
 mod source;
 mod tidy;
 mod tree;
@@ -31,6 +33,8 @@ cargo xtask COMMAND
   layers                          edges between crates and purity of layers 0-3
   tidy                            sizes, leftovers, module docs, changelog fragments
   licences                        licences and refused crates
+  sbom [FILE]                     bill of materials of what is linked, CycloneDX 1.6 as JSON
+  advisories FOLDER               known weaknesses of what is linked, from a checkout of rustsec/advisory-db
   ui [--check]                    builds web/ into crates/web/dist; --check compares with a fresh build
   bench-peers [SCRIPT…]           the program and its peers in turns: a table of times and ratios
   soak [SEEDS]                    disks and networks simulated: history, journal, uplink; 10,000 seeds
@@ -68,6 +72,15 @@ fn command(arguments: &[&str]) -> Result<bool> {
         ["layers"] => ended(ci::check_layers(&root)?),
         ["tidy"] => ended(ci::check_tidy(&root)?),
         ["licences"] => ended(ci::check_licences(&root)?),
+        ["sbom"] => {
+            println!("{}", sbom::document(&root)?);
+            Ok(true)
+        }
+        ["sbom", file] => {
+            std::fs::write(file, sbom::document(&root)? + "\n").with_context(|| format!("write {file}"))?;
+            Ok(true)
+        }
+        ["advisories", folder] => advisories(&root, Path::new(folder)),
         ["ui"] => ended(ui::build(&root)?),
         ["ui", "--check"] => ended(ui::check(&root)?),
         ["bench-peers", scripts @ ..] => bench::peers(&root, scripts).map(|()| true),
@@ -106,4 +119,11 @@ fn root() -> Result<PathBuf> {
     let own = std::env::var_os("CARGO_MANIFEST_DIR").context("start this as `cargo xtask`")?;
     let root = PathBuf::from(own).parent().map(PathBuf::from);
     root.context("the package has no folder above it")
+}
+
+fn advisories(root: &Path, database: &Path) -> Result<bool> {
+    let (findings, seen) = advisories::check(root, database)?;
+    findings.iter().for_each(|finding| println!("{finding}"));
+    println!("{seen} advisories about packages that are linked, {} apply", findings.len());
+    Ok(findings.is_empty())
 }
