@@ -23,6 +23,7 @@ pub mod gate;
 pub mod incident;
 pub mod limit;
 pub mod mode;
+pub mod switching;
 pub mod table;
 pub mod tag;
 pub mod wording;
