@@ -12,6 +12,7 @@ mod live;
 mod point;
 mod session;
 mod status;
+mod switching;
 
 pub use alarm::{
     AcknowledgeGroupsRequest, AcknowledgeRequest, Acknowledged, AlarmView, AlarmsView, EventView, EventsView,
@@ -38,4 +39,9 @@ pub use session::{ErrorView, Problem, ServerView, SessionView, SignIn};
 pub use status::{
     AlarmCounts, BackupView, ClockFollowRequest, ClockView, Counters, EstimationView, LinkView, PointCounts,
     StatusView,
+};
+pub use switching::{
+    SafetyDocumentRequest, SafetyDocumentView, SwitchingActionView, SwitchingCheckView, SwitchingCopy,
+    SwitchingFindingView, SwitchingOrderRequest, SwitchingOrderView, SwitchingOrdersView, SwitchingReason,
+    SwitchingStepDone, SwitchingStepView,
 };

@@ -16,7 +16,8 @@ mod simulate;
 mod tests;
 
 pub use order::{
-    Action, Check, Document, DocumentKind, DocumentState, OrderKind, OrderState, Step, StepState, SwitchingOrder,
+    Action, Check, Document, DocumentKind, DocumentState, OrderKind, OrderState, Step, StepState,
+    SwitchingOrder,
 };
 pub use simulate::{Finding, Present, simulate};
 
@@ -122,7 +123,8 @@ impl Switching {
         for mut order in orders {
             for step in order.steps.iter_mut().filter(|step| matches!(step.state, StepState::Running(_))) {
                 step.state = StepState::Open;
-                step.note = "its command was under way when the centre stopped: look before doing it again".into();
+                step.note =
+                    "its command was under way when the centre stopped: look before doing it again".into();
             }
             list.orders.insert(order.id, order);
         }

@@ -91,6 +91,8 @@ pub(crate) struct Core {
     pub(crate) intake: IntakeProbe,
     /// Whether more comes on it than can be taken.
     pub(crate) overload: Overload,
+    /// Switching orders.
+    pub(crate) switching: scada::switching::Switching,
     /// What waits for a second person.
     pub(crate) approvals: crate::approvals::TwoPersons,
     /// Backups by the clock; `None` without them.
@@ -491,6 +493,7 @@ impl Core {
             if changes.is_empty() && self.backlog.is_empty() {
                 break;
             }
+            crate::switching::follow(self, &changes);
             let durable = self.persist(&changes).await;
             self.recorder.record(&changes.history, self.clock.now(), self.time.is_trusted());
             self.release(&changes, durable);

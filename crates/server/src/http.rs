@@ -22,6 +22,7 @@ mod point_list;
 mod points;
 mod session;
 pub(crate) mod slots;
+mod switching;
 
 use crate::core::CoreHandle;
 use crate::identity::Identity;
@@ -32,7 +33,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use errors::ApiError;
+pub(crate) use errors::ApiError;
 use guard::{Guard, Need, Routes, Schemes};
 use historian::Historian;
 use limits::Limits;
@@ -156,6 +157,7 @@ fn routes() -> Routes {
         .merge(alarm_routes())
         .merge(command_routes())
         .merge(point_routes())
+        .merge(switching_routes())
 }
 
 fn session_routes() -> Routes {
@@ -219,6 +221,22 @@ fn command_routes() -> Routes {
         .add(command, routes!(commands::execute))
         .add(command, routes!(commands::cancel))
         .add(command, routes!(mode::set))
+}
+
+fn switching_routes() -> Routes {
+    let (view, command) = (Need::Right(Right::View), Need::Right(Right::Command));
+    Routes::default()
+        .add(view, routes!(switching::list))
+        .add(view, routes!(switching::one))
+        .add(command, routes!(switching::create))
+        .add(command, routes!(switching::edit))
+        .add(command, routes!(switching::check))
+        .add(command, routes!(switching::approve))
+        .add(command, routes!(switching::begin))
+        .add(command, routes!(switching::cancel))
+        .add(command, routes!(switching::copy))
+        .add(command, routes!(switching::do_step))
+        .add(command, routes!(switching::skip))
 }
 
 fn point_routes() -> Routes {

@@ -29,6 +29,7 @@ mod proposals;
 mod recorder;
 mod retention;
 mod status;
+mod switching;
 mod territory;
 mod time_keeper;
 mod uplink;
@@ -394,6 +395,7 @@ fn build_core(
         time: time_keeper::TimeKeeper::new(config.time.clone(), *started),
         intake,
         overload: overload::Overload::default(),
+        switching: switching::restore(&opened.store, points)?,
         approvals: approvals::TwoPersons { above: config.alarms.two_person_above, ..Default::default() },
         backup: backup::schedule::Schedule::restore(config, &opened.store, started.utc)?,
     };

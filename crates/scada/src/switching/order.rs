@@ -393,7 +393,9 @@ impl SwitchingOrder {
     pub(super) fn refuse_if_tag_held(&self, tag: u64) -> Result<(), SwitchingRefusal> {
         let step = self.steps.iter().find(|step| step.tag == Some(tag));
         match step.map(|step| &step.action) {
-            Some(Action::PlaceTag { document: Some(document), .. }) => self.refuse_if_document_issued(*document),
+            Some(Action::PlaceTag { document: Some(document), .. }) => {
+                self.refuse_if_document_issued(*document)
+            }
             Some(_) | None => Ok(()),
         }
     }

@@ -37,8 +37,8 @@ struct Play<'a> {
     positions: BTreeMap<PointId, Value>,
     /// Points on which steps have hung a hold tag.
     held: BTreeSet<PointId>,
-    /// Tags hung for a document.
-    tags: BTreeMap<usize, usize>,
+    /// Documents for which a tag hangs.
+    tags: BTreeSet<usize>,
     documents: Vec<DocumentState>,
     findings: Vec<Finding>,
 }
@@ -54,7 +54,7 @@ pub fn simulate(
         order,
         positions: BTreeMap::new(),
         held: BTreeSet::new(),
-        tags: BTreeMap::new(),
+        tags: BTreeSet::new(),
         documents: vec![DocumentState::Prepared; order.documents.len()],
         findings: Vec::new(),
     };
@@ -106,7 +106,7 @@ impl Play<'_> {
             Action::PlaceTag { point, kind, document, .. } => {
                 if let Some(document) = document {
                     self.known_document(at, *document);
-                    *self.tags.entry(*document).or_default() += 1;
+                    self.tags.insert(*document);
                 }
                 if *kind == TagKind::Hold {
                     self.held.insert(*point);
@@ -114,12 +114,14 @@ impl Play<'_> {
             }
             Action::RemoveTags { point } => self.remove_tags(at, *point),
             Action::Issue { document } => {
-                if self.tags.get(document).is_none() {
+                if !self.tags.contains(document) {
                     self.fault(at, "no tag protects the document before it is issued");
                 }
                 self.turn(at, *document, DocumentState::Prepared, DocumentState::Issued);
             }
-            Action::Clear { document } => self.turn(at, *document, DocumentState::Issued, DocumentState::Cleared),
+            Action::Clear { document } => {
+                self.turn(at, *document, DocumentState::Issued, DocumentState::Cleared)
+            }
             Action::Instruct { .. } => {}
         }
         false

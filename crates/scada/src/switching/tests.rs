@@ -105,8 +105,12 @@ fn the_network_is_asked_about_the_positions_after_each_step() {
     assert_eq!(asked, wanted);
     let texts: Vec<(usize, bool, &str)> =
         found.iter().map(|finding| (finding.step, finding.is_fault, finding.text.as_str())).collect();
-    let expected =
-        [(0, false, "dead: S4"), (1, true, "opens under load"), (8, false, "dead: S4"), (9, false, "dead: S4")];
+    let expected = [
+        (0, false, "dead: S4"),
+        (1, true, "opens under load"),
+        (8, false, "dead: S4"),
+        (9, false, "dead: S4"),
+    ];
     assert_eq!(texts, expected);
 }
 

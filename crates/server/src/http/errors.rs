@@ -22,6 +22,12 @@ impl ApiError {
         }
     }
 
+    /// The same with the thing concerned in front of the sentence.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.problem.message = format!("{what}: {}", self.problem.message);
+        self
+    }
+
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}"), "list them first")
     }

@@ -192,7 +192,7 @@ pub(crate) async fn place_tag(
 #[utoipa::path(delete, path = "/api/v1/points/{id}/tags/{tag}", tag = "points",
     params(("id" = u32, Path), ("tag" = u64, Path)),
     responses((status = 204), (status = 401, body = ErrorView), (status = 403, body = ErrorView),
-        (status = 404, body = ErrorView)))]
+        (status = 404, body = ErrorView), (status = 409, body = ErrorView)))]
 pub(crate) async fn remove_tag(
     State(shared): State<Shared>,
     signed: Signed,
@@ -201,12 +201,18 @@ pub(crate) async fn remove_tag(
     let point = visible(&shared, &signed, id, Right::Tag)?;
     let who = Who::of(&signed);
     let removed = shared.core.ask(move |core, now| {
-        core.centre.tags().of(point).find(|placed| placed.id == tag)?;
-        let tag = core.centre.tags_mut().remove(tag)?;
+        core.centre
+            .tags()
+            .of(point)
+            .find(|placed| placed.id == tag)
+            .ok_or_else(|| ApiError::not_found("tag"))?;
+        // A tag of a safety document that somebody holds stays where it is.
+        core.switching.may_remove(tag)?;
+        let tag = core.centre.tags_mut().remove(tag).ok_or_else(|| ApiError::not_found("tag"))?;
         note_tag(core, &tag, &who, "remove tag", now.utc);
-        Some(())
+        Ok::<_, ApiError>(())
     });
-    removed.await?.ok_or_else(|| ApiError::not_found("tag"))?;
+    removed.await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
