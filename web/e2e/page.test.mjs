@@ -20,6 +20,7 @@ const PAGES = [
   ["#/trends/1/2", ".trend canvas"],
   ["#/commands", ".table-scroll, .table-empty"],
   ["#/commands/proposals", ".table-scroll, .table-empty"],
+  ["#/switching", ".table-scroll, .table-empty"],
   ["#/system", id("sign-out")],
 ];
 
@@ -200,6 +201,34 @@ describe("the page", () => {
     await page.keyboard.press("Escape");
     await page.waitForSelector(id("ctl-dialog"), { state: "detached" });
     assert.equal((await ask(page, `/points/${breaker.id}`)).text, "closed");
+  });
+
+  test("writes an emergency order, does its first step and leaves the second out", async () => {
+    await visit(page, "#/switching", id("order-new"));
+    await page.click(id("order-new"));
+    await page.fill(id("order-title"), "Isolate a feeder");
+    await page.selectOption(id("order-kind"), "emergency");
+    await page.fill(id("order-why"), "tree on the line");
+    await page.fill(id("step-point-1"), "S12/L6-12/CB");
+    await page.selectOption(id("step-value-1"), "0");
+    await page.click(id("step-add"));
+    await page.selectOption(id("step-action-2"), "instruct");
+    await page.fill('[aria-label="Text of step 2"]', "call the crew");
+    assert.deepEqual(await violations(page), []);
+    await page.click(id("order-save"));
+    await page.click(id("order-check"));
+    await page.waitForSelector("text=Checked");
+    await page.click(id("order-begin"));
+    await page.click(id("step-do"));
+    await page.waitForSelector(`${id("step-execute")}:enabled`);
+    await page.click(id("step-execute"));
+    await page.waitForSelector(".step-done");
+    assert.equal((await ask(page, "/points?search=S12/L6-12/CB")).points[0].text, "open");
+    await page.click(id("step-skip"));
+    await page.fill(id("order-reason"), "is here already");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".step-skipped");
+    await page.waitForSelector(".side .chip:has-text('completed')");
   });
 
   for (const theme of THEMES) {

@@ -8,6 +8,7 @@ import { Commands } from "./pages/Commands";
 import { Network } from "./pages/Network";
 import { Overview } from "./pages/Overview";
 import { Points } from "./pages/Points";
+import { Switching } from "./pages/Switching";
 import { System } from "./pages/System";
 import { Trends } from "./pages/Trends";
 import { AlarmBanner, silence, useSiren } from "./parts/AlarmBanner";
@@ -164,6 +165,8 @@ function Page({ page, onSignOut }: { page: PageName; onSignOut: () => void }) {
       return <Trends />;
     case "commands":
       return <Commands />;
+    case "switching":
+      return <Switching />;
     case "system":
       return <System onSignOut={onSignOut} />;
   }

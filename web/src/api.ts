@@ -485,7 +485,7 @@ export function onUnauthorised(handler: () => void): void {
   unauthorised = handler;
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
   try {
     response = await fetch(BASE + path, {

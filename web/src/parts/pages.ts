@@ -6,6 +6,7 @@ export const PAGES = [
   { name: "points", key: "4", needs: "view" },
   { name: "trends", key: "5", needs: "view" },
   { name: "commands", key: "6", needs: "view" },
+  { name: "switching", key: "7", needs: "view" },
   { name: "system", key: "0", needs: null },
 ] as const;
 
