@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import product
-from product import Plant, Process
+from product import Live, Plant, Process
 
 # Length of the run of B-25 is 300 s; a shorter one repeats every phase, with fewer random requests.
 SCHEMA_SECONDS = int(os.environ.get("TIELINE_SCHEMA_SECONDS", "90"))
@@ -136,3 +136,21 @@ def test_one_caller_cannot_take_the_others_share(tmp_path):
         assert product.wait_until(lambda: greedy.ask("GET", "/api/v1/status").status == 200, 5)
     finally:
         plant.stop()
+
+
+def masked_text(text):
+    """A text frame as a client sends it (RFC 6455 5.3), with the mask of four zero octets."""
+    data = text.encode()
+    assert len(data) < 126
+    return bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data
+
+
+def test_a_client_that_floods_the_live_socket_is_cut_off_and_others_are_not(plant):
+    plant.start_centre()
+    calm, flood = Live(plant.api), Live(plant.api)
+    flood.socket.sendall(b"".join(masked_text(f'{{"ping":{n}}}') for n in range(200)))
+    assert flood.ended.wait(5)
+    calm.socket.sendall(masked_text('{"ping":1}'))
+    assert product.wait_until(lambda: any(frame.get("pong") == 1 for _, frame in list(calm.frames)), 5)
+    assert not calm.ended.is_set()
+    calm.close()

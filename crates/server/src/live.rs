@@ -12,9 +12,11 @@ use api::{AlarmView, CommandView, EstimateView, EventView, LiveFrame, LivePoint,
 use axum::extract::ws::{Message, WebSocket};
 use axum::response::sse::Event;
 use futures_util::{Stream, stream};
+use governor::{Quota, RateLimiter};
 use security::{Areas, Principal, Right};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +28,9 @@ use transport::Clock;
 const RING: usize = 256;
 /// Shortest time between two frames of a client.
 const FRAME_PERIOD: Duration = Duration::from_millis(100);
+/// Messages of one client a second, and at once.
+const CLIENT_RATE: NonZeroU32 = NonZeroU32::new(5).expect("5 is not 0");
+const CLIENT_BURST: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
 /// A client that takes no frame for this long is cut off.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -321,6 +326,8 @@ impl Client {
     /// Serves a WebSocket until it closes, the session ends or the centre stops.
     pub(crate) async fn serve(self, mut socket: WebSocket) {
         let mut frames = Frames::new(self);
+        // A client asks about once a second whether the connection lives; one that floods is cut off.
+        let pace = RateLimiter::direct(Quota::per_second(CLIENT_RATE).allow_burst(CLIENT_BURST));
         loop {
             let went_well = tokio::select! {
                 frame = frames.next() => match frame {
@@ -331,7 +338,7 @@ impl Client {
                     None => false,
                 },
                 message = socket.recv() => match message {
-                    Some(Ok(message)) => answer(&mut socket, message).await.is_ok(),
+                    Some(Ok(message)) => pace.check().is_ok() && answer(&mut socket, message).await.is_ok(),
                     Some(Err(_)) | None => false,
                 },
             };
