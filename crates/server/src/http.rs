@@ -23,6 +23,7 @@ mod points;
 mod session;
 pub(crate) mod slots;
 mod switching;
+pub(crate) mod wording;
 
 use crate::core::CoreHandle;
 use crate::identity::Identity;

@@ -5,6 +5,7 @@ use super::alarms::covered;
 use super::approvals::{self, Answer};
 use super::extract::Json;
 use super::session::Signed;
+use super::wording::{MAX_TEXT, line};
 use super::{ApiError, Shared};
 use crate::approvals::{SetAside, What};
 use crate::core::Core;
@@ -177,6 +178,7 @@ async fn set_aside(
     what: What,
     reason: String,
 ) -> Result<Answer<AlarmsChanged>, ApiError> {
+    line(&reason, "the reason", MAX_TEXT)?;
     if let What::Shelve { ids, .. } | What::OutOfService { ids, .. } = &what {
         check_count(ids)?;
     }

@@ -2,6 +2,7 @@
 
 use super::extract::Json;
 use super::session::Signed;
+use super::wording::text;
 use super::{ApiError, Shared};
 use crate::core::Core;
 use crate::time_keeper;
@@ -12,9 +13,6 @@ use scada::event::{EventKind, NewEvent, Severity};
 use security::{AuditEntry, Outcome};
 use store::Record;
 
-/// Length of a reason at most.
-const MAX_REASON: usize = 500;
-
 /// Follows the machine's clock after it jumped: somebody has compared it with another source and says that it is right.
 #[utoipa::path(post, path = "/api/v1/clock/follow", tag = "system", request_body = ClockFollowRequest,
     responses((status = 200, body = ClockView), (status = 400, body = ErrorView), (status = 401, body = ErrorView),
@@ -24,15 +22,8 @@ pub(crate) async fn follow(
     signed: Signed,
     Json(body): Json<ClockFollowRequest>,
 ) -> Result<Json<ClockView>, ApiError> {
-    let reason = body.reason.trim();
-    if reason.is_empty() || reason.len() > MAX_REASON {
-        return Err(ApiError::bad_request(
-            "a reason of 1 to 500 characters is wanted",
-            "say with what the machine's clock was compared",
-        ));
-    }
-    let (by, session, reason) =
-        (signed.0.principal.name.clone(), signed.0.session.clone(), reason.to_owned());
+    let reason = text(&body.reason, "the reason")?;
+    let (by, session) = (signed.0.principal.name.clone(), signed.0.session.clone());
     let done = shared.core.ask(move |core, _| believe(core, (by, session), reason));
     done.await?.map(Json)
 }

@@ -3,6 +3,7 @@
 use super::extract::{Json, Path, Query};
 use super::points::visible;
 use super::session::Signed;
+use super::wording::{MAX_TEXT, line};
 use super::{ApiError, Shared};
 use crate::views;
 use api::{CommandRequest, CommandView, CommandsView, ErrorView, ProposalsView};
@@ -13,9 +14,6 @@ use security::Right;
 use serde::Deserialize;
 use signal::{CommandId, PointId};
 use utoipa::IntoParams;
-
-/// Length of a reason at most.
-const MAX_REASON: usize = 500;
 
 /// How many to list.
 #[derive(Deserialize, IntoParams, Default)]
@@ -75,12 +73,7 @@ pub(crate) async fn select(
         ApiError::bad_request("the point cannot take that value", "see control in the point's view")
     })?;
     // An empty reason is the gate's to refuse, with an audit record; a long one would fill the audit.
-    if body.reason.len() > MAX_REASON {
-        return Err(ApiError::bad_request(
-            format!("the reason is longer than {MAX_REASON} octets"),
-            "shorten it",
-        ));
-    }
+    line(&body.reason, "the reason", MAX_TEXT)?;
     let (who, session) = (signed.0.principal.clone(), signed.0.session.clone());
     let order = Order { point, value, reason: body.reason, origin: Origin::Operator, session };
     let selected = shared.core.ask(move |core, now| {

@@ -3,6 +3,7 @@
 use super::extract::{Json, Path, Query};
 use super::points::{parse_time, visible};
 use super::session::Signed;
+use super::wording::text_within;
 use super::{ApiError, Shared};
 use crate::views;
 use api::{CorrectionRequest, ErrorView, IntegralView, RowView, RowsView, SampleView, SamplesView};
@@ -210,17 +211,12 @@ pub(crate) async fn correct(
 ) -> Result<(StatusCode, Json<RowView>), ApiError> {
     let point = visible(&shared, &signed, id, Right::Configure)?;
     let (time, now) = (parse_time(&body.t)?, shared.clock.now().utc);
-    if body.reason.trim().is_empty() || body.reason.len() > MAX_REASON {
-        return Err(ApiError::bad_request(
-            "a correction needs a reason of 1 to 160 bytes",
-            "say why the value is wrong",
-        ));
-    }
+    let reason = text_within(&body.reason, "the reason", MAX_REASON)?;
     if body.value.is_some_and(|value| !value.is_finite()) || time > now {
         return Err(ApiError::bad_request("value or time cannot be", "a finite number or null, in the past"));
     }
     audit(&shared, &signed, point, &body).await?;
-    let note = format!("{}: {}", signed.0.principal.name, body.reason.trim());
+    let note = format!("{}: {}", signed.0.principal.name, reason);
     let quality = body.value.map_or(Quality::invalid(Detail::NONE), |_| Quality::GOOD);
     let kind = crate::recorder::kind_number(shared.points()[point].kind);
     let row = read(&shared, point, move |historian, series| {

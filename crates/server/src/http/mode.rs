@@ -4,6 +4,7 @@ use super::approvals::{self, Answer};
 use super::extract::{Json, Path};
 use super::points::visible;
 use super::session::Signed;
+use super::wording::text;
 use super::{ApiError, Shared};
 use crate::approvals::{SetAside, What};
 use crate::core::Core;
@@ -18,9 +19,6 @@ use signal::PointId;
 use store::Record;
 use timebase::Now;
 
-/// Length of a reason at most.
-const MAX_REASON: usize = 500;
-
 /// Sets how a point is treated: what the link reports is held back (`inhibited`), marked as a test, or replaced by a
 /// value. Without any of them the point is treated as usual again.
 #[utoipa::path(put, path = "/api/v1/points/{id}/mode", tag = "points", params(("id" = u32, Path)),
@@ -34,13 +32,7 @@ pub(crate) async fn set(
     Json(body): Json<PointModeRequest>,
 ) -> Result<Answer<PointView>, ApiError> {
     let point = visible(&shared, &signed, id, Right::Command)?;
-    let reason = body.reason.trim();
-    if reason.is_empty() || reason.len() > MAX_REASON {
-        return Err(ApiError::bad_request(
-            "a reason of 1 to 500 characters is wanted",
-            "say why the point is set aside or released",
-        ));
-    }
+    let reason = text(&body.reason, "the reason")?;
     let kind = shared.points()[point].kind;
     let replaced = body.value.map(|value| value_of(kind, value));
     if replaced == Some(None) {
@@ -51,7 +43,7 @@ pub(crate) async fn set(
     }
     let mode = PointMode { inhibited: body.inhibited, test: body.test, replaced: replaced.flatten() };
     let what = What::Mode { point, mode };
-    let (who, session, reason) = (signed.0.principal.clone(), signed.0.session.clone(), reason.to_owned());
+    let (who, session, reason) = (signed.0.principal.clone(), signed.0.session.clone(), reason);
     let wanted = SetAside { what, reason, who, session };
     let done = shared.core.ask(move |core, now| {
         if core.audit_broken {

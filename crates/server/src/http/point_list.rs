@@ -2,6 +2,7 @@
 
 use super::extract::Json;
 use super::session::Signed;
+use super::wording::text;
 use super::{ApiError, Shared};
 use crate::lists::{self, By, ListRefusal, Prepared};
 use api::{CellChange, ErrorView, PointChange, PointListApply, PointListCompare, PointListDifference};
@@ -11,8 +12,6 @@ use axum::response::IntoResponse;
 use exchange::points_csv::{self, Difference};
 use signal::PointList;
 
-/// Length of a reason at most.
-const MAX_REASON: usize = 500;
 /// Points of one sort that an answer names.
 const MAX_NAMED: usize = 1_000;
 
@@ -60,13 +59,7 @@ pub(crate) async fn apply(
     signed: Signed,
     Json(body): Json<PointListApply>,
 ) -> Result<Json<PointListDifference>, ApiError> {
-    let reason = body.reason.trim().to_owned();
-    if reason.is_empty() || reason.len() > MAX_REASON {
-        return Err(ApiError::bad_request(
-            "a reason of 1 to 500 characters is wanted",
-            "say why the list is changed",
-        ));
-    }
+    let reason = text(&body.reason, "the reason")?;
     let (found, next, prepared) = prepare(&shared, body.csv).await?;
     if found != body.revision {
         return Err(refused(ListRefusal::Overtaken(found)));

@@ -2,6 +2,7 @@
 
 use super::extract::{Json, Path, Query};
 use super::session::Signed;
+use super::wording::text;
 use super::{ApiError, Shared};
 use crate::views;
 use api::{BucketView, ErrorView, HistoryView, PointView, PointsView, SampleView, TagRequest, TagView};
@@ -20,8 +21,6 @@ use utoipa::IntoParams;
 const MAX_PAGE: usize = 10_000;
 /// Buckets of one history answer at most.
 const MAX_BUCKETS: usize = 5_000;
-/// Length of a tag's text at most.
-const MAX_TAG_TEXT: usize = 500;
 
 /// Which points to list.
 #[derive(Deserialize, IntoParams)]
@@ -169,14 +168,9 @@ pub(crate) async fn place_tag(
     let kind = TagKind::named(&body.kind).ok_or_else(|| {
         ApiError::bad_request(format!("no tag kind {:?}", body.kind), "hold, caution or information")
     })?;
-    if body.text.trim().is_empty() || body.text.len() > MAX_TAG_TEXT {
-        return Err(ApiError::bad_request(
-            "a tag needs a text of 1 to 500 characters",
-            "say why it hangs there",
-        ));
-    }
+    let text = text(&body.text, "the text of a tag")?;
     let who = Who::of(&signed);
-    let (text, by) = (body.text, who.name.clone());
+    let by = who.name.clone();
     let placed = shared.core.ask(move |core, now| {
         let tag = core.centre.tags_mut().place(Tag { id: 0, point, kind, text, by, at: now.utc })?;
         note_tag(core, &tag, &who, "place tag", now.utc);

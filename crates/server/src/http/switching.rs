@@ -3,9 +3,10 @@
 use super::extract::{Json, Path};
 use super::mode::refused_by_audit;
 use super::session::Signed;
+use super::wording::text;
 use super::{ApiError, Shared};
 use crate::core::Core;
-use crate::switching::view::{self, text_of};
+use crate::switching::view;
 use crate::switching::{self, Act, Doer};
 use crate::views;
 use api::{
@@ -147,7 +148,7 @@ pub(crate) async fn cancel(
     Path(id): Path<u64>,
     Json(body): Json<SwitchingReason>,
 ) -> Result<Json<SwitchingOrderView>, ApiError> {
-    let reason = text_of(&body.reason, "the reason")?;
+    let reason = text(&body.reason, "the reason")?;
     let cancelled = with_core(&shared, signed, move |core, doer, now| {
         find(core, &doer.who, Right::Command, id)?;
         let done = core.switching.cancel(id, &reason);
@@ -209,7 +210,7 @@ pub(crate) async fn skip(
     Path((id, step)): Path<(u64, usize)>,
     Json(body): Json<SwitchingReason>,
 ) -> Result<Json<SwitchingOrderView>, ApiError> {
-    let (at, reason) = (place(step)?, text_of(&body.reason, "the reason")?);
+    let (at, reason) = (place(step)?, text(&body.reason, "the reason")?);
     let skipped = with_core(&shared, signed, move |core, doer, now| {
         find(core, &doer.who, Right::Command, id)?;
         let done = core.switching.skip((id, at), (&doer.who.name, &reason), now.utc);

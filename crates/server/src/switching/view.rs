@@ -1,6 +1,7 @@
 //! Switching orders as clients see and write them.
 
 use crate::http::ApiError;
+use crate::http::wording::text;
 use crate::views::{command_value, stamp};
 use api::{
     SafetyDocumentRequest, SafetyDocumentView, SwitchingActionView, SwitchingCheckView, SwitchingFindingView,
@@ -14,9 +15,6 @@ use scada::tag::TagKind;
 use scada::wording::{command_text, value_text};
 use signal::{PointDef, PointId, PointKind, PointList, Value};
 use timebase::Utc;
-
-/// Length of a text at most.
-const MAX_TEXT: usize = 500;
 
 /// An order as clients see it.
 pub(crate) fn order(order: &SwitchingOrder, points: &PointList) -> SwitchingOrderView {
@@ -129,8 +127,8 @@ pub(crate) fn written(
     now: Utc,
 ) -> Result<SwitchingOrder, ApiError> {
     let SwitchingOrderRequest { title, kind, reason, steps, documents } = request;
-    let title = text_of(&title, "the title")?;
-    let reason = text_of(&reason, "the reason")?;
+    let title = text(&title, "the title")?;
+    let reason = text(&reason, "the reason")?;
     let kind = kind_of(&kind)?;
     let documents: Vec<Document> = documents.into_iter().map(document_of).collect::<Result<_, _>>()?;
     let mut list = Vec::with_capacity(steps.len());
@@ -159,25 +157,13 @@ pub(crate) fn kind_of(name: &str) -> Result<OrderKind, ApiError> {
     OrderKind::named(name).ok_or_else(|| ApiError::bad_request(format!("no kind of order {name:?}"), hint))
 }
 
-/// A text of one to 500 octets without spaces around it.
-pub(crate) fn text_of(text: &str, what: &str) -> Result<String, ApiError> {
-    let text = text.trim();
-    if text.is_empty() || text.len() > MAX_TEXT {
-        return Err(ApiError::bad_request(
-            format!("{what} has 1 to {MAX_TEXT} characters"),
-            "say what and why in a sentence",
-        ));
-    }
-    Ok(text.to_owned())
-}
-
 fn document_of(request: SafetyDocumentRequest) -> Result<Document, ApiError> {
     let kind = DocumentKind::named(&request.kind).ok_or_else(|| {
         let hint = "permit_to_work, sanction_for_test or limitation_of_access";
         ApiError::bad_request(format!("no kind of document {:?}", request.kind), hint)
     })?;
-    let holder = text_of(&request.holder, "the holder of a document")?;
-    let text = text_of(&request.text, "the text of a document")?;
+    let holder = text(&request.holder, "the holder of a document")?;
+    let text = text(&request.text, "the text of a document")?;
     Ok(Document { kind, holder, text, state: DocumentState::Prepared })
 }
 
@@ -223,7 +209,7 @@ fn action_of(step: SwitchingActionView, points: &PointList, documents: usize) ->
             let kind = kind.ok_or_else(|| {
                 ApiError::bad_request("no such kind of tag", "hold, caution or information")
             })?;
-            let text = text_of(step.text.as_deref().unwrap_or_default(), "the text of a tag")?;
+            let text = text(step.text.as_deref().unwrap_or_default(), "the text of a tag")?;
             let document = step.document.is_some().then(&document).transpose()?;
             Action::PlaceTag { point: point()?.0, kind, text, document }
         }
@@ -231,7 +217,7 @@ fn action_of(step: SwitchingActionView, points: &PointList, documents: usize) ->
         "issue" => Action::Issue { document: document()? },
         "clear" => Action::Clear { document: document()? },
         "instruct" => {
-            Action::Instruct { text: text_of(step.text.as_deref().unwrap_or_default(), "the instruction")? }
+            Action::Instruct { text: text(step.text.as_deref().unwrap_or_default(), "the instruction")? }
         }
         other => {
             return Err(ApiError::bad_request(
