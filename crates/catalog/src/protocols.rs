@@ -86,6 +86,20 @@ impl LinkProtocol {
         }
     }
 
+    /// The function code with that name or number.
+    pub fn function_named(&self, text: &str) -> Option<u8> {
+        match self {
+            Self::Iec104(_) => proto_iec104::function_named(text),
+        }
+    }
+
+    /// The name of a function code; empty where the protocol has none.
+    pub fn function_name(&self, code: u8) -> &'static str {
+        match self {
+            Self::Iec104(_) => proto_iec104::function_name(code),
+        }
+    }
+
     /// How long connection establishment may take.
     pub fn connect_timeout(&self) -> Duration {
         match self {

@@ -474,7 +474,14 @@ impl<A: Archive, B: Blocking> CentreSide<A, B> {
         let there = request.translated(|point| serving.number(point));
         let sent = match (number.and_then(|number| u32::try_from(number).ok()), there) {
             (Some(number), Some(there)) => {
-                serving.session.request(self.clock.now().mono, (number, there), REQUEST_WINDOW)
+                let now = self.clock.now().mono;
+                let left = there.command().and_then(|command| command.deadline).map(|until| until.since(now));
+                if there.is_late(now) {
+                    Err(Refusal::TooLate)
+                } else {
+                    let window = left.map_or(REQUEST_WINDOW, |left| left.min(REQUEST_WINDOW));
+                    serving.session.request(now, (number, there), window)
+                }
             }
             (None, _) | (_, None) => Err(Refusal::NotControllable),
         };

@@ -388,6 +388,12 @@ impl<D: Dial, B: Blocking> Gateway<D, B> {
             }
             SessionEvent::Command(id, stage) => self.live(&Frame::Stage(id, stage)),
             SessionEvent::Fault(fault) => self.live(&Frame::Fault { link: Some(link), detail: fault.detail }),
+            SessionEvent::Forbidden(function, direction) => {
+                let detail = format!("{function} {}: not allowed on this link", direction.name());
+                self.live(&Frame::Fault { link: Some(link), detail });
+            }
+            // The change itself says enough where it is seen.
+            SessionEvent::RemoteCommand(_) => {}
             // The driver has dealt with it.
             SessionEvent::ClockSynchronised(_) | SessionEvent::Close(_) => {}
         }

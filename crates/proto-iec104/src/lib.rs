@@ -12,7 +12,9 @@ mod config;
 mod decode;
 pub mod session;
 
-pub use adapter::{AddressError, ControlledStation, ControllingSession, PointAddress};
+pub use adapter::{
+    AddressError, ControlledStation, ControllingSession, PointAddress, function_name, function_named,
+};
 pub use config::{Config, ConfigError, Tls};
 pub use decode::{DecodeError, Frame, decode_stream};
 

@@ -124,7 +124,7 @@ fn answer_all(wire: &mut Wire, answers: &[CommandAnswer]) {
 }
 
 fn command(id: u64, point: PointId, value: Value) -> Command {
-    Command { id: CommandId(id), point, value }
+    Command { id: CommandId(id), point, value, deadline: None }
 }
 
 fn request(wire: &mut Wire, request: Request) -> Result<(), Refusal> {

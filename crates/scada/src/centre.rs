@@ -12,7 +12,7 @@ mod treat;
 
 use crate::alarm::{AlarmId, AlarmKind, AlarmList, Raise, Transition};
 use crate::event::{Event, EventKind, EventLog, NewEvent, Severity};
-use crate::gate::{Gate, GateConfig, Outgoing};
+use crate::gate::{Gate, GateAlarm, GateConfig, GatePolicy, Interlock, Outgoing};
 use crate::incident::LinkWatch;
 use crate::limit::{LimitLevels, Zone};
 use crate::mode::PointModes;
@@ -266,7 +266,7 @@ impl Centre {
         for point in self.table.overdue(now.mono) {
             self.mark_stale(point);
         }
-        self.gate.tick(now);
+        self.gate.tick(now, &self.table);
         self.follow_gate(now.utc);
         self.alarms.tick(now);
     }
@@ -318,6 +318,11 @@ impl Centre {
         result
     }
 
+    /// Sets what the gate asks for and the rules that follow from the network.
+    pub fn set_gate_policy(&mut self, policy: GatePolicy, interlock: Arc<dyn Interlock>) {
+        self.gate.configure(policy, interlock);
+    }
+
     /// Changes the tags in force.
     pub const fn tags_mut(&mut self) -> &mut TagList {
         &mut self.tags
@@ -356,6 +361,10 @@ impl Centre {
         if watch.is_asked_for {
             self.note_due(point);
         }
+        let is_analogue = matches!(state.value, Some(Value::Analog(_) | Value::Counter(_)));
+        if !is_analogue || before.good().is_some() != state.good().is_some() {
+            self.note_move(point, before, &state);
+        }
         let watch = &mut self.watches[point.at()];
         if let Some(Value::Analog(number)) = state.value.filter(|_| watch.archive_deadband > 0.0) {
             let same = before.quality == state.quality && before.stale == state.stale;
@@ -367,6 +376,15 @@ impl Centre {
         }
         self.counters.changed += 1;
         self.history.push((point, state));
+    }
+
+    /// What an operator could have seen of a point that can be operated is over.
+    fn note_move(&mut self, point: PointId, before: &PointState, state: &PointState) {
+        let is_other = before.value != state.value || before.good().is_some() != state.good().is_some();
+        let operated = |def: &PointDef| def.binding.as_ref().is_some_and(|binding| binding.control.is_some());
+        if is_other && self.table.points().get(point).is_some_and(operated) {
+            self.gate.note_move(point, state.time().unwrap_or_default());
+        }
     }
 
     fn mark_stale(&mut self, point: PointId) {
@@ -494,6 +512,11 @@ impl Centre {
     }
 
     fn follow_gate(&mut self, at: Utc) {
+        for GateAlarm { source, priority, text } in self.gate.take_alarms() {
+            // It has no end of its own: it stays listed until somebody has seen it.
+            self.raise_about(AlarmKind::Command, &source, priority, &text, at);
+            self.clear_about(AlarmKind::Command, &source, at);
+        }
         for note in self.gate.take_notes() {
             if let Some(priority) = note.alarm {
                 let points = Arc::clone(self.table.points());

@@ -3,6 +3,7 @@
 //! ```text
 //! select ── checks ── refused
 //!    │
+//!    ▼ study, second person: gate/course.rs
 //!    ▼        device confirms        execute ── checks        device accepts        measurement returns
 //! selecting ───────────────▶ selected ───────────▶ executing ──────────────▶ awaiting return ──────▶ confirmed
 //!    │ no answer: timed out      │ 30 s: expired        │ no answer: timed out       │ no change: timed out
@@ -14,13 +15,26 @@
 //! at most once: no state leads back, and nothing is sent again after a lost link.
 
 mod check;
+mod course;
 #[cfg(test)]
 mod interleavings;
+mod interlock;
+mod policy;
+mod rate;
 mod record;
+mod study;
+#[cfg(test)]
+mod tests;
 
 pub use check::{GateRefusal, Inquiry};
+pub use course::GateAlarm;
+pub use interlock::{Bar, Interlock, NoInterlock};
+pub use policy::{ConduitRate, GatePolicy, PointClass, StudyRule, TwoPersons};
+pub use rate::RateLimit;
 pub use record::{AuditDraft, AuditResult, CommandRecord, CommandState, Origin, Outgoing, Stage};
+pub use study::{StudyOutcome, StudyReport, StudyViolation};
 
+use self::rate::Rates;
 use crate::event::Severity;
 use crate::table::Table;
 use crate::tag::TagList;
@@ -28,6 +42,7 @@ use crate::wording::command_text;
 use security::Principal;
 use signal::{Command, CommandId, CommandStage, ControlMode, PointId, Request, Value};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 use timebase::{Mono, Now, Utc};
 
@@ -45,6 +60,10 @@ pub struct GateConfig {
     pub answer_timeout: Duration,
     /// How long the returned measurement may take after the device accepted.
     pub return_timeout: Duration,
+    /// How long a request may wait for its link before it is dropped (S-18); not above the answer's time.
+    pub deadline: Duration,
+    /// How long a study may take.
+    pub study_timeout: Duration,
     /// How near a returned analogue value must come to the set point, in parts of it.
     pub set_point_tolerance: f64,
 }
@@ -55,6 +74,8 @@ impl Default for GateConfig {
             select_window: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(5),
             return_timeout: Duration::from_secs(15),
+            deadline: Duration::from_secs(3),
+            study_timeout: Duration::from_secs(5),
             set_point_tolerance: 0.01,
         }
     }
@@ -73,6 +94,37 @@ pub struct Order {
     pub origin: Origin,
     /// The session it comes from; the execute must come from the same.
     pub session: String,
+    /// The state that it was made for; a person names what the screen showed.
+    pub seen: Option<Seen>,
+    /// Why it may go against what stands against it; empty for "it may not".
+    pub override_reason: String,
+    /// Whether the caller's second factor is fresh.
+    pub stepped_up: bool,
+}
+
+/// A state of a point as it was shown.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Seen {
+    /// The value as a number; `None` where none was known.
+    pub value: Option<f64>,
+    /// The time beside it.
+    pub at: Option<Utc>,
+}
+
+impl Order {
+    /// A wish of a person; of nothing that was seen, with no override.
+    pub fn new(point: PointId, value: Value, reason: &str, session: &str) -> Self {
+        Self {
+            point,
+            value,
+            reason: reason.to_owned(),
+            origin: Origin::Operator,
+            session: session.to_owned(),
+            seen: None,
+            override_reason: String::new(),
+            stepped_up: false,
+        }
+    }
 }
 
 /// Something that people should know about a command.
@@ -88,6 +140,16 @@ pub(crate) struct Note {
 #[derive(Clone, Debug)]
 pub struct Gate {
     config: GateConfig,
+    policy: GatePolicy,
+    interlock: Arc<dyn Interlock>,
+    rates: Rates,
+    /// Movements of points that can be operated: how often, and when last.
+    moves: HashMap<PointId, (u64, Utc)>,
+    /// What points were last told, and when.
+    executed: HashMap<PointId, (Mono, Value)>,
+    /// Studies that are to be made.
+    studies: Vec<CommandId>,
+    alarms: Vec<GateAlarm>,
     last_id: u64,
     commands: BTreeMap<CommandId, CommandRecord>,
     open: HashMap<PointId, CommandId>,
@@ -101,6 +163,13 @@ impl Gate {
     pub fn new(config: GateConfig, last_id: u64) -> Self {
         Self {
             config,
+            policy: GatePolicy::default(),
+            interlock: Arc::new(NoInterlock),
+            rates: Rates::default(),
+            moves: HashMap::new(),
+            executed: HashMap::new(),
+            studies: Vec::new(),
+            alarms: Vec::new(),
             last_id,
             commands: BTreeMap::new(),
             open: HashMap::new(),
@@ -148,24 +217,33 @@ impl Gate {
         self.last_id += 1;
         let id = CommandId(self.last_id);
         let full = self.open.len() >= MAX_OPEN;
-        let verdict =
-            if full { Err(GateRefusal::busy(MAX_OPEN)) } else { self.examine(who, &order, table, tags) };
+        let verdict = if full {
+            Err(GateRefusal::busy(MAX_OPEN))
+        } else {
+            self.examine(now, who, &order, (table, tags))
+        };
         let mut record = CommandRecord::new(id, now, &who.name, order, table);
         let action = format!("select {}", command_text(&table.points()[record.point], record.value));
         match verdict {
             Err(refusal) => {
                 self.audit(&record, table, action, AuditResult::Refused, &refusal.text);
+                self.note_refusal(&record, &refusal);
                 record.close(CommandState::Refused, now, refusal.text.clone());
                 record.refusal = Some(refusal);
                 self.note(&record, None);
                 self.commands.insert(id, record);
             }
             Ok(()) => {
+                self.grant(now, who, &mut record, table);
                 self.replace_own_select(now, &record);
                 self.audit(&record, table, action, AuditResult::Allowed, &record.reason.clone());
+                for what in &record.overridden.clone() {
+                    self.audit_override(&record, table, what);
+                }
                 self.open.insert(record.point, id);
                 self.commands.insert(id, record);
-                self.begin_select(now, id, who, table, tags);
+                self.proceed(now, id, table);
+                self.execute_direct(now, (id, who), table, tags);
             }
         }
         self.changed.push(id);
@@ -183,20 +261,23 @@ impl Gate {
     ) -> Result<(), GateRefusal> {
         let Some(record) = self.commands.get(&id) else { return Err(GateRefusal::unknown(id)) };
         let order = record.order();
-        let verdict = check::may_execute(record, who, session, now.mono)
-            .and_then(|()| check::run(&Inquiry { who, order: &order, table, tags, open: None }));
+        let verdict = check::may_execute(record, who, session, now.mono).and_then(|()| {
+            check::run(&Inquiry { who, order: &order, table, tags, gate: self, now, executing: Some(record) })
+        });
         let record = record.clone();
         let action = format!("execute {}", command_text(&table.points()[record.point], record.value));
         match verdict {
             Err(refusal) => {
                 self.audit(&record, table, action, AuditResult::Refused, &refusal.text);
+                self.note_refusal(&record, &refusal);
                 Err(refusal)
             }
             Ok(()) => {
                 self.audit(&record, table, action, AuditResult::Allowed, &record.reason);
+                self.count(&record, &table.points()[record.point], now.mono);
                 let expires = now.mono + self.config.answer_timeout;
                 self.step(now, id, CommandState::Executing, "sent to the device", Some(expires));
-                self.send(&record, Request::Execute);
+                self.send(now, &record, Request::Execute);
                 Ok(())
             }
         }
@@ -211,11 +292,11 @@ impl Gate {
         table: &Table,
     ) -> Result<(), GateRefusal> {
         let Some(record) = self.commands.get(&id).cloned() else { return Err(GateRefusal::unknown(id)) };
-        if !matches!(record.state, CommandState::Selecting | CommandState::Selected) {
+        if !record.state.is_armed() {
             return Err(GateRefusal::too_late(record.state));
         }
         self.audit(&record, table, "cancel".to_owned(), AuditResult::Done, &who.name);
-        self.deselect(&record);
+        self.deselect(now, &record);
         self.finish(now, id, CommandState::Cancelled, format!("cancelled by {}", who.name), None);
         Ok(())
     }
@@ -301,9 +382,8 @@ impl Gate {
 
     /// Applications whose select stands and who have not executed yet, with the session of the order.
     pub fn ready_applications(&self) -> Vec<(CommandId, String)> {
-        let ready = |record: &&CommandRecord| {
-            record.state == CommandState::Selected && matches!(record.origin, Origin::Application(_))
-        };
+        let ready =
+            |record: &&CommandRecord| record.state == CommandState::Selected && Self::is_application(record);
         self.open
             .values()
             .filter_map(|id| self.commands.get(id))
@@ -313,7 +393,7 @@ impl Gate {
     }
 
     /// Ends what took too long.
-    pub fn tick(&mut self, now: Now) {
+    pub fn tick(&mut self, now: Now, table: &Table) {
         let late: Vec<CommandRecord> = self
             .open
             .values()
@@ -326,8 +406,17 @@ impl Gate {
                 CommandState::Selected => {
                     self.outgoing
                         .push(Outgoing::Audit(record.audit_end(AuditResult::Failed, "select expired")));
-                    self.deselect(&record);
+                    self.deselect(now, &record);
                     self.finish(now, record.id, CommandState::Expired, "the select expired".to_owned(), None);
+                }
+                CommandState::WaitingApproval => {
+                    let text = "nobody approved in time";
+                    self.outgoing.push(Outgoing::Audit(record.audit_end(AuditResult::Failed, text)));
+                    self.finish(now, record.id, CommandState::Expired, text.to_owned(), None);
+                }
+                CommandState::Studying => {
+                    let report = StudyReport::impossible("it did not end in time");
+                    self.studied(now, record.id, report, table);
                 }
                 CommandState::AwaitingReturn => self.lapse(now, &record, "no returned measurement"),
                 CommandState::Selecting | CommandState::Executing => {
@@ -367,55 +456,65 @@ impl Gate {
 
     fn examine(
         &self,
+        now: Now,
         who: &Principal,
         order: &Order,
-        table: &Table,
-        tags: &TagList,
+        (table, tags): (&Table, &TagList),
     ) -> Result<(), GateRefusal> {
-        check::run(&Inquiry { who, order, table, tags, open: self.open_command(order.point) })
+        check::run(&Inquiry { who, order, table, tags, gate: self, now, executing: None })
     }
 
     /// A second select of the same session replaces the first: the operator changed their mind, that is no fault.
     fn replace_own_select(&mut self, now: Now, record: &CommandRecord) {
         let Some(old) = self.open_command(record.point).cloned() else { return };
         self.outgoing.push(Outgoing::Audit(old.audit_end(AuditResult::Failed, "replaced by a new select")));
-        self.deselect(&old);
+        self.deselect(now, &old);
         self.finish(now, old.id, CommandState::Cancelled, "replaced by a new select".to_owned(), None);
     }
 
-    fn begin_select(&mut self, now: Now, id: CommandId, who: &Principal, table: &Table, tags: &TagList) {
+    fn begin_select(&mut self, now: Now, id: CommandId) {
         let Some(record) = self.commands.get(&id).cloned() else { return };
         match record.mode {
             ControlMode::SelectBeforeOperate => {
                 let expires = now.mono + self.config.answer_timeout;
                 self.step(now, id, CommandState::Selecting, "select sent to the device", Some(expires));
-                self.send(&record, Request::Select);
+                self.send(now, &record, Request::Select);
             }
             ControlMode::Direct => {
                 let expires = now.mono + self.config.select_window;
-                self.step(
-                    now,
-                    id,
-                    CommandState::Selected,
-                    "selected; the device needs no select of its own",
-                    Some(expires),
-                );
-                if matches!(record.origin, Origin::Application(_)) {
-                    // A refusal is in the audit; the record then expires by itself.
-                    let _refused = self.execute(now, who, (id, &record.session), (table, tags));
-                }
+                let text = "selected; the device needs no select of its own";
+                self.step(now, id, CommandState::Selected, text, Some(expires));
             }
         }
     }
 
-    fn send(&mut self, record: &CommandRecord, request: fn(Command) -> Request) {
-        let command = Command { id: record.id, point: record.point, value: record.value };
+    /// An application's command whose device needs no select goes on at once.
+    fn execute_direct(
+        &mut self,
+        now: Now,
+        (id, who): (CommandId, &Principal),
+        table: &Table,
+        tags: &TagList,
+    ) {
+        let ready =
+            |record: &&CommandRecord| record.state == CommandState::Selected && Self::is_application(record);
+        let Some(session) = self.commands.get(&id).filter(ready).map(|record| record.session.clone()) else {
+            return;
+        };
+        // A refusal is in the audit; the record then expires by itself.
+        let _refused = self.execute(now, who, (id, &session), (table, tags));
+    }
+
+    /// The request is dropped where it stands when it has not left within its time.
+    fn send(&mut self, now: Now, record: &CommandRecord, request: fn(Command) -> Request) {
+        let deadline = Some(now.mono + self.config.deadline);
+        let command = Command { id: record.id, point: record.point, value: record.value, deadline };
         self.outgoing.push(Outgoing::Send(request(command)));
     }
 
-    fn deselect(&mut self, record: &CommandRecord) {
-        if record.mode == ControlMode::SelectBeforeOperate {
-            self.send(record, Request::Deselect);
+    fn deselect(&mut self, now: Now, record: &CommandRecord) {
+        if record.mode == ControlMode::SelectBeforeOperate && record.state.is_with_device() {
+            self.send(now, record, Request::Deselect);
         }
     }
 

@@ -77,8 +77,7 @@ impl Bench {
     }
 
     fn select(&mut self, who: &Principal, point: PointId, value: Value) -> CommandId {
-        let order =
-            Order { point, value, reason: "test".into(), origin: Origin::Operator, session: "a".into() };
+        let order = Order::new(point, value, "test", "a");
         let now = self.now;
         self.centre.with_gate(now.utc, |gate, table, tags| gate.select(now, who, order, table, tags))
     }
@@ -250,8 +249,7 @@ fn an_applications_direct_command_executes_at_once() {
     let mut bench = Bench::new();
     let app = Principal { kind: PrincipalKind::Application, ..operator() };
     let origin = Origin::Application("volt-var".into());
-    let order =
-        Order { point: TAP, value: Value::Step(-1), reason: "low".into(), origin, session: "app".into() };
+    let order = Order { origin, ..Order::new(TAP, Value::Step(-1), "low", "app") };
     let now = bench.now;
     let id = bench.centre.with_gate(now.utc, |gate, table, tags| gate.select(now, &app, order, table, tags));
     assert_eq!(bench.state(id), CommandState::Executing);

@@ -54,7 +54,7 @@ impl Role {
         match self {
             Self::Viewer => &[Right::View],
             Self::Operator => &[Right::View, Right::Acknowledge, Right::Command, Right::Tag],
-            Self::Engineer => &[Right::View, Right::Study, Right::Configure],
+            Self::Engineer => &[Right::View, Right::Study, Right::Configure, Right::Override],
             Self::Installer => &[Right::View, Right::Configure, Right::Maintain],
             Self::SecAdm => &[Right::ManageUsers],
             Self::SecAud => &[Right::ReadAudit],
@@ -77,6 +77,9 @@ pub enum Right {
     Acknowledge,
     /// Operate a device or change a set point.
     Command,
+    /// Go against an interlock or a study when commanding. No built-in role carries it together with `Command`: whoever
+    /// overrides is operator and engineer.
+    Override,
     /// Place and remove tags on points.
     Tag,
     /// Run studies beside the live system.
@@ -95,10 +98,11 @@ pub enum Right {
 
 impl Right {
     /// Every right with its name in the API.
-    pub const ALL: [(Self, &'static str); 10] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::View, "view"),
         (Self::Acknowledge, "acknowledge"),
         (Self::Command, "command"),
+        (Self::Override, "override"),
         (Self::Tag, "tag"),
         (Self::Study, "study"),
         (Self::Configure, "configure"),
@@ -116,7 +120,7 @@ impl Right {
     /// Whether it is exercised on things that lie in an area of responsibility.
     pub const fn is_bound_to_area(self) -> bool {
         match self {
-            Self::View | Self::Acknowledge | Self::Command | Self::Tag => true,
+            Self::View | Self::Acknowledge | Self::Command | Self::Override | Self::Tag => true,
             Self::Study
             | Self::Configure
             | Self::Maintain
@@ -131,6 +135,7 @@ impl Right {
         match self {
             Self::View | Self::Command => true,
             Self::Acknowledge
+            | Self::Override
             | Self::Tag
             | Self::Study
             | Self::Configure
@@ -149,10 +154,11 @@ mod tests {
     /// The whole table: one line per right in the order of [`Right::ALL`], one column per role in the order of
     /// IEC 62351-8 (V O E I SA SU RM). Who operates cannot give himself the right to, and who gives rights
     /// cannot operate.
-    const TABLE: [(&str, [u8; 7]); 10] = [
+    const TABLE: [(&str, [u8; 7]); 11] = [
         ("view", [1, 1, 1, 1, 0, 0, 0]),
         ("acknowledge", [0, 1, 0, 0, 0, 0, 0]),
         ("command", [0, 1, 0, 0, 0, 0, 0]),
+        ("override", [0, 0, 1, 0, 0, 0, 0]),
         ("tag", [0, 1, 0, 0, 0, 0, 0]),
         ("study", [0, 0, 1, 0, 0, 0, 0]),
         ("configure", [0, 0, 1, 1, 0, 0, 0]),

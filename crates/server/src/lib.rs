@@ -37,7 +37,8 @@ mod views;
 
 pub use http::openapi_json;
 pub use identity::{create_token, fresh_token, put_user};
-pub use retention::{REMOVE_HISTORY, RemovalNote, RetentionClass, pattern_matches};
+pub use retention::{REMOVE_HISTORY, RemovalNote, RetentionClass};
+pub use signal::pattern_matches;
 pub use status::VERSION;
 
 use crate::config::{Config, LinkConfig};
@@ -312,6 +313,7 @@ pub fn spawn_links(
                 Err(error) => unreachable!("this list made a session before it was published: {error}"),
             }),
             endpoints,
+            policy: link.policy,
             connect_timeout: link.protocol.connect_timeout(),
             counters: Arc::clone(&counters),
         };

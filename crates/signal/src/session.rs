@@ -4,6 +4,7 @@
 //! empty and then arms one timer for `poll_timeout`. A link may have several transport channels (a redundancy
 //! group, IEC 60870-5-104 clause 10); channel 0 is the first.
 
+use crate::function::{Direction, FunctionCode, FunctionPolicy};
 use crate::{PointId, PointList, Sample, Value};
 use std::fmt;
 use timebase::{Mono, Now, Utc};
@@ -25,6 +26,8 @@ pub struct Command {
     pub point: PointId,
     /// The wanted value; its kind matches the point's.
     pub value: Value,
+    /// From this instant of the sender's clock on it must not leave any more (S-18); `None` on the field's side.
+    pub deadline: Option<Mono>,
 }
 
 /// What the centre asks of a link.
@@ -45,6 +48,38 @@ pub enum Request {
 }
 
 impl Request {
+    /// The command that it carries.
+    pub const fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Select(command) | Self::Execute(command) | Self::Deselect(command) => Some(command),
+            Self::Interrogate | Self::InterrogateCounters | Self::SynchroniseClock => None,
+        }
+    }
+
+    /// Whether it is too late for it to leave. A select that is given back is never too late: that is the safe side.
+    pub fn is_late(&self, now: Mono) -> bool {
+        match self {
+            Self::Select(command) | Self::Execute(command) => {
+                command.deadline.is_some_and(|deadline| deadline <= now)
+            }
+            Self::Deselect(_) | Self::Interrogate | Self::InterrogateCounters | Self::SynchroniseClock => {
+                false
+            }
+        }
+    }
+
+    /// The same with another deadline, for whoever counts time with another clock.
+    #[must_use]
+    pub fn due(self, deadline: Mono) -> Self {
+        let command = |command: Command| Command { deadline: Some(deadline), ..command };
+        match self {
+            Self::Select(asked) => Self::Select(command(asked)),
+            Self::Execute(asked) => Self::Execute(command(asked)),
+            Self::Deselect(asked) => Self::Deselect(command(asked)),
+            Self::Interrogate | Self::InterrogateCounters | Self::SynchroniseClock => self,
+        }
+    }
+
     /// The same about a point as somebody else numbers it; `None` where they do not know it.
     pub fn translated(self, point: impl Fn(PointId) -> Option<PointId>) -> Option<Self> {
         let command = |command: Command| Some(Command { point: point(command.point)?, ..command });
@@ -70,6 +105,8 @@ pub enum Refusal {
     Busy,
     /// It was under way for longer than it may be.
     TooLate,
+    /// The link's conduit does not allow the message.
+    NotAllowed,
 }
 
 impl fmt::Display for Refusal {
@@ -80,6 +117,7 @@ impl fmt::Display for Refusal {
             Self::WrongValue => "the value does not fit the command type",
             Self::Busy => "the link's queue is full",
             Self::TooLate => "the request was too long under way",
+            Self::NotAllowed => "the conduit of the link does not allow it",
         })
     }
 }
@@ -162,6 +200,10 @@ pub enum SessionEvent {
     ClockSynchronised(Utc),
     /// The peer did something wrong; the session dealt with it.
     Fault(Fault),
+    /// A message that the link's conduit does not allow; it was neither sent nor used.
+    Forbidden(FunctionCode, Direction),
+    /// The device says that a remote command, ours or another master's, is why this point changes.
+    RemoteCommand(PointId),
     /// The driver must close this channel's transport (and may open it again after its back-off).
     Close(Channel),
 }
@@ -190,6 +232,8 @@ pub trait PointSession: Send {
     /// The list of points has changed; ids of points that were known keep their meaning. Connections stay, and what is new is
     /// asked for. A list that does not fit is refused, and changes nothing.
     fn rebind(&mut self, now: Now, points: &PointList) -> Result<(), String>;
+    /// Which messages the link's conduit allows from now on, in both directions.
+    fn restrict(&mut self, policy: FunctionPolicy);
     /// Next bytes to send.
     fn poll_transmit(&mut self) -> Option<Transmit>;
     /// Next report.

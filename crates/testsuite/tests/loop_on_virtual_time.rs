@@ -97,7 +97,7 @@ impl Loop {
 
     fn operate(&mut self, point: &str, value: Value) {
         let point = self.points.named(point).unwrap();
-        let command = Command { id: CommandId(self.cycle), point, value };
+        let command = Command { id: CommandId(self.cycle), point, value, deadline: None };
         let answer = self.twin.command(self.now, command, signal::CommandPhase::Execute);
         assert_eq!(answer, signal::CommandAnswer::Accept);
     }

@@ -52,6 +52,7 @@ async fn main() -> Result<(), Failure> {
         points: list,
         make: Box::new(make),
         endpoints: vec![Endpoint { address: address.clone(), tls }],
+        policy: signal::FunctionPolicy::FromPoints,
         connect_timeout: Duration::from_secs(5),
         counters: Arc::new(LinkCounters::default()),
     };
@@ -123,7 +124,7 @@ fn request(number: u64, line: &str, kinds: &[PointKind]) -> Option<Request> {
                 PointKind::Counter => return None,
                 PointKind::Bits => Value::Bits(value.parse().ok()?),
             };
-            let command = Command { id: CommandId(number), point, value };
+            let command = Command { id: CommandId(number), point, value, deadline: None };
             match step {
                 "select" => Some(Request::Select(command)),
                 "execute" => Some(Request::Execute(command)),

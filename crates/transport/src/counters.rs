@@ -13,6 +13,7 @@ pub struct LinkCounters {
     pub(crate) refused: AtomicU64,
     pub(crate) faults: AtomicU64,
     pub(crate) panics: AtomicU64,
+    pub(crate) forbidden: AtomicU64,
 }
 
 /// A reading of [`LinkCounters`].
@@ -32,6 +33,8 @@ pub struct LinkTotals {
     pub faults: u64,
     /// Panics of the session.
     pub panics: u64,
+    /// Messages that the conduit did not allow, either way.
+    pub forbidden: u64,
 }
 
 impl LinkCounters {
@@ -56,6 +59,7 @@ impl LinkCounters {
             refused: read(&self.refused),
             faults: read(&self.faults),
             panics: read(&self.panics),
+            forbidden: read(&self.forbidden),
         }
     }
 }

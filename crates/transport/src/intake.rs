@@ -122,6 +122,8 @@ impl Lane {
                 | SessionEvent::Command(..)
                 | SessionEvent::ClockSynchronised(_)
                 | SessionEvent::Fault(_)
+                | SessionEvent::Forbidden(..)
+                | SessionEvent::RemoteCommand(_)
                 | SessionEvent::Close(_) => rest.push(event),
             }
         }

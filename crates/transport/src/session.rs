@@ -6,7 +6,7 @@ use crate::counters::{LinkCounters, LogLimit, add};
 use crate::intake::IntakeSender;
 use crate::tls::TlsClient;
 use futures_util::FutureExt;
-use signal::{Channel, LinkState, PointList, PointSession, Refusal, Request, SessionEvent};
+use signal::{Channel, FunctionPolicy, LinkState, PointList, PointSession, Refusal, Request, SessionEvent};
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -60,6 +60,8 @@ pub struct SessionLink {
     pub points: watch::Receiver<Arc<PointList>>,
     /// Makes the session for the present points; again after a panic.
     pub make: MakeSession,
+    /// Which messages its conduit allows.
+    pub policy: FunctionPolicy,
     /// One channel each, channel 0 first.
     pub endpoints: Vec<Endpoint>,
     /// How long connection establishment may take.
@@ -141,7 +143,8 @@ struct Driver<'a> {
 impl<'a> Driver<'a> {
     fn new(link: &'a SessionLink, clock: Clock, reports: IntakeSender) -> Self {
         let mut points = link.points.clone();
-        let session = (link.make)(&points.borrow_and_update());
+        let mut session = (link.make)(&points.borrow_and_update());
+        session.restrict(link.policy);
         Self { link, session, clock, reports, points, writes: BTreeMap::new(), log: LogLimit::default() }
     }
 
@@ -210,7 +213,11 @@ impl<'a> Driver<'a> {
 
     /// Passes a request on; false when nobody wants reports any more.
     async fn request(&mut self, request: Request) -> bool {
-        match self.session.request(self.clock.now(), request) {
+        let now = self.clock.now();
+        // What waited in the queue beyond its deadline is dropped here, where nothing has left yet.
+        let passed =
+            if request.is_late(now.mono) { Err(Refusal::TooLate) } else { self.session.request(now, request) };
+        match passed {
             Ok(()) => true,
             Err(refusal) => {
                 let report = LinkReport::Refused { request, refusal };
@@ -267,13 +274,20 @@ impl<'a> Driver<'a> {
                     warn!(%link, kind = ?fault.kind, detail = %fault.detail, suppressed, "Peer fault");
                 }
             }
+            SessionEvent::Forbidden(function, direction) => {
+                add(&self.link.counters.forbidden, 1);
+                if let Some(suppressed) = self.log.pass() {
+                    warn!(%link, %function, direction = direction.name(), suppressed, "Message not allowed");
+                }
+            }
             SessionEvent::Link(state @ (LinkState::Up | LinkState::Down)) => {
                 info!(%link, state = state.name(), "Link");
             }
             SessionEvent::Link(_)
             | SessionEvent::Sample(_)
             | SessionEvent::Command(..)
-            | SessionEvent::ClockSynchronised(_) => {}
+            | SessionEvent::ClockSynchronised(_)
+            | SessionEvent::RemoteCommand(_) => {}
         }
     }
 }

@@ -4,7 +4,7 @@
 use proto_iec104::{Config, ControlledStation, ControllingSession};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use signal::{
-    Binding, Channel, Command, CommandAnswer, CommandId, CommandStage, ControlMode, Limits, LinkState,
+    Binding, Channel, FunctionPolicy, Command, CommandAnswer, CommandId, CommandStage, ControlMode, Limits, LinkState,
     PointDef, PointId, PointKind, PointList, PointSession, PointStation, Quality, Refusal, Request, Sample,
     SessionEvent, StationEvent, Transmit, Value,
 };
@@ -88,6 +88,7 @@ impl Centre {
             points: list,
             make,
             endpoints: vec![Endpoint { address: address.to_string(), tls }],
+            policy: FunctionPolicy::FromPoints,
             connect_timeout: Duration::from_secs(5),
             counters: Arc::clone(&counters),
         };
@@ -181,7 +182,7 @@ async fn values_and_commands_pass_and_the_link_comes_back() {
     for (n, value) in (0..POINTS).zip(last) {
         assert_eq!(value, Some(Value::Analog(f64::from(n))));
     }
-    let command = Command { id: CommandId(5), point: PointId(0), value: Value::Analog(2.5) };
+    let command = Command { id: CommandId(5), point: PointId(0), value: Value::Analog(2.5), deadline: None };
     centre.requests.send(Request::Execute(command)).await.unwrap();
     let asked = field.command().await;
     assert_eq!((asked.point, asked.value), (PointId(0), Value::Analog(2.5)));
@@ -324,6 +325,7 @@ impl PointSession for Fragile {
     fn request(&mut self, _: Now, _: Request) -> Result<(), Refusal> {
         Err(Refusal::Busy)
     }
+    fn restrict(&mut self, _: FunctionPolicy) {}
     fn poll_transmit(&mut self) -> Option<Transmit> {
         None
     }

@@ -64,6 +64,7 @@ fn request() -> impl Strategy<Value = Request> {
             id: CommandId(id),
             point: PointId(point),
             value,
+            deadline: None,
         })
     };
     prop_oneof![

@@ -102,7 +102,7 @@ impl Pair {
 }
 
 fn select() -> Request {
-    Request::Select(Command { id: CommandId(4), point: PointId(2), value: Value::Single(true) })
+    Request::Select(Command { id: CommandId(4), point: PointId(2), value: Value::Single(true), deadline: None })
 }
 
 #[test]

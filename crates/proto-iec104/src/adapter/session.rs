@@ -1,16 +1,16 @@
 //! The controlling station as a [`PointSession`].
 
 use super::address::{Bound, BoundControl, bind};
-use super::convert;
-use crate::codec::{Asdu, Cause, CommonAddress, Ioa};
+use super::{convert, filter};
+use crate::codec::{Asdu, Cause, CommonAddress, Ioa, TypeId};
 use crate::config::{Config, ConfigError};
 use crate::session::{
     CommandOutcome, CommandTarget, Controlling, ControllingEvent, LinkPhase, PeerFault, Procedure,
     SendRefusal,
 };
 use signal::{
-    Channel, Command, CommandId, CommandStage, Fault, FaultKind, LinkState, PointId, PointKind, PointList,
-    PointSession, Refusal, Request, Sample, SessionEvent, Transmit,
+    Channel, Command, CommandId, CommandStage, Direction, Fault, FaultKind, FunctionPolicy, LinkState,
+    PointId, PointKind, PointList, PointSession, Refusal, Request, Sample, SessionEvent, Transmit,
 };
 use std::collections::{HashMap, VecDeque};
 use timebase::{Mono, Now, Zone};
@@ -20,6 +20,8 @@ use timebase::{Mono, Now, Zone};
 struct Map {
     monitored: HashMap<(CommonAddress, Ioa), (PointId, PointKind)>,
     controls: HashMap<PointId, BoundControl>,
+    /// Types that the points are reported with.
+    reported: Vec<TypeId>,
     /// Every common address that occurs, or that of the link.
     stations: Vec<CommonAddress>,
 }
@@ -38,8 +40,16 @@ impl Map {
         Ok(Self {
             monitored: bound.iter().map(place).collect(),
             controls: bound.iter().filter_map(control).collect(),
+            reported: bound.iter().map(|point| point.type_id).collect(),
             stations,
         })
+    }
+}
+
+impl Map {
+    fn types(&self) -> filter::Types {
+        let controls = self.controls.values().map(|control| control.type_id).collect();
+        filter::Types { controls, reported: self.reported.clone() }
     }
 }
 
@@ -51,6 +61,7 @@ pub struct ControllingSession {
     link: String,
     zone: Zone,
     map: Map,
+    policy: FunctionPolicy,
     /// When the octets arrived whose reports are being fetched.
     received: Now,
     events: VecDeque<SessionEvent>,
@@ -61,12 +72,16 @@ impl ControllingSession {
     pub fn new(config: &Config, points: &PointList, link: &str) -> Result<Self, ConfigError> {
         let map = Map::new(config, points, link)?;
         let settings = config.controlling(map.stations.clone())?;
+        let settings_zone = settings.zone.clone();
+        let mut session = Controlling::new(settings);
+        session.restrict(filter::from_points(config, &map.types()));
         Ok(Self {
-            zone: settings.zone.clone(),
-            session: Controlling::new(settings),
+            zone: settings_zone,
+            session,
             config: config.clone(),
             link: link.to_owned(),
             map,
+            policy: FunctionPolicy::FromPoints,
             received: Now { mono: Mono::ZERO, utc: timebase::Utc::from_micros(0) },
             events: VecDeque::new(),
         })
@@ -107,6 +122,10 @@ impl ControllingSession {
             }),
             ControllingEvent::Complete => SessionEvent::Link(LinkState::Up),
             ControllingEvent::Fault(fault) => SessionEvent::Fault(signal_fault(&fault)),
+            ControllingEvent::Forbidden(type_id, out) => {
+                let direction = if out { Direction::ToField } else { Direction::FromField };
+                SessionEvent::Forbidden(filter::function(type_id), direction)
+            }
             ControllingEvent::Close(channel) => SessionEvent::Close(Channel(channel)),
         };
         self.events.push_back(event);
@@ -125,6 +144,9 @@ impl ControllingSession {
             if !convert::fits(value, kind) {
                 unknown = unknown.or(Some(object.address));
                 continue;
+            }
+            if asdu.header.cause == Cause::ReturnRemote {
+                self.events.push_back(SessionEvent::RemoteCommand(point));
             }
             quality.test |= asdu.header.test;
             let source_time = convert::stamp(object.time, &self.zone, self.received);
@@ -179,10 +201,19 @@ impl PointSession for ControllingSession {
         let is_wider = map.monitored.iter().any(|(place, _)| !self.map.monitored.contains_key(place));
         let stations = map.stations.clone();
         self.map = map;
+        self.restrict(self.policy);
         if is_wider {
             self.session.restation(now, stations);
         }
         Ok(())
+    }
+
+    fn restrict(&mut self, policy: FunctionPolicy) {
+        self.policy = policy;
+        self.session.restrict(match policy {
+            FunctionPolicy::FromPoints => filter::from_points(&self.config, &self.map.types()),
+            FunctionPolicy::Listed(sets) => filter::listed(sets),
+        });
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -209,6 +240,7 @@ fn refusal(refusal: SendRefusal) -> Refusal {
     match refusal {
         SendRefusal::NotStarted => Refusal::NotConnected,
         SendRefusal::Busy => Refusal::Busy,
+        SendRefusal::Forbidden => Refusal::NotAllowed,
         SendRefusal::WrongElement => Refusal::WrongValue,
     }
 }

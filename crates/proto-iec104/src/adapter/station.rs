@@ -65,7 +65,7 @@ impl ControlledStation {
                     self.session.answer(self.now, id, ActivationAnswer::Reject);
                     return None;
                 };
-                let command = Command { id: CommandId(id), point, value };
+                let command = Command { id: CommandId(id), point, value, deadline: None };
                 StationEvent::Command(
                     command,
                     match phase {

@@ -4,6 +4,7 @@
 //! begins, every station is synchronised and interrogated, one procedure at a time.
 
 use super::fault::PeerFault;
+use super::filter::TypeFilter;
 use super::link::{Indication, Link, LinkParameters, LinkPhase, Role};
 use super::{Outgoing, earlier};
 use crate::codec::{
@@ -98,6 +99,9 @@ pub enum SendRefusal {
     /// The window is full, too many commands wait, or this object already has one.
     #[error("another command is under way")]
     Busy,
+    /// The filter of the link does not let the type out.
+    #[error("the type is not allowed on this link")]
+    Forbidden,
     /// The element is not of the target's type.
     #[error("the value does not fit the type of the command")]
     WrongElement,
@@ -133,6 +137,8 @@ pub enum ControllingEvent {
     Complete,
     /// The peer did something wrong.
     Fault(PeerFault),
+    /// A message that the filter did not let through, out of the centre if so; it was neither sent nor used.
+    Forbidden(TypeId, bool),
     /// Close this connection.
     Close(u8),
 }
@@ -171,6 +177,7 @@ type EventKey = (CommonAddress, Ioa, Cp56Time2a, u64);
 #[derive(Debug)]
 pub struct Controlling {
     settings: ControllingSettings,
+    filter: TypeFilter,
     links: BTreeMap<u8, Link>,
     active: Option<u8>,
     /// Connection to start next; the lowest one if it is not connected.
@@ -194,6 +201,7 @@ impl Controlling {
     pub fn new(settings: ControllingSettings) -> Self {
         Self {
             settings,
+            filter: TypeFilter::OPEN,
             links: BTreeMap::new(),
             active: None,
             preferred: None,
@@ -208,6 +216,11 @@ impl Controlling {
             reports: VecDeque::new(),
             outbox: VecDeque::new(),
         }
+    }
+
+    /// Which types the link may carry from now on.
+    pub fn restrict(&mut self, filter: TypeFilter) {
+        self.filter = filter;
     }
 
     /// A transport connection is established.
@@ -370,7 +383,9 @@ impl Controlling {
     }
 
     fn report(&mut self, event: ControllingEvent) {
-        if self.reports.len() < REPORTS_MAX || !matches!(event, ControllingEvent::Fault(_)) {
+        if self.reports.len() < REPORTS_MAX
+            || !matches!(event, ControllingEvent::Fault(_) | ControllingEvent::Forbidden(..))
+        {
             self.reports.push_back(event);
         }
     }
@@ -448,6 +463,10 @@ impl Controlling {
         }
         let Some(link) = self.links.get_mut(&channel).filter(|link| link.can_send()) else { return };
         let Some((procedure, station)) = self.queue.pop_front() else { return };
+        if !self.filter.lets_out(procedure.type_id()) {
+            self.report(ControllingEvent::Forbidden(procedure.type_id(), true));
+            return;
+        }
         let clock = Cp56Time2a::from_utc(UtcStamp::synchronised(now.utc), &self.settings.zone);
         let (element, time) = match procedure {
             Procedure::Clock => (Element::ClockSynchronization, Some(clock)),
@@ -506,6 +525,9 @@ impl Controlling {
     }
 
     fn asdu(&mut self, now: Now, asdu: Asdu) {
+        if !self.filter.lets_in(asdu.type_id) {
+            return self.report(ControllingEvent::Forbidden(asdu.type_id, false));
+        }
         if asdu.type_id.is_process_command() {
             return self.command_answer(now, &asdu);
         }
@@ -606,6 +628,10 @@ impl Controlling {
         }
         let timed = self.settings.timed_commands;
         let type_id = if timed { target.type_id.timed() } else { target.type_id };
+        if !self.filter.lets_out(type_id) {
+            self.report(ControllingEvent::Forbidden(type_id, true));
+            return Err(SendRefusal::Forbidden);
+        }
         let clock = Cp56Time2a::from_utc(UtcStamp::synchronised(now.utc), &self.settings.zone);
         let cause = if step == Step::Deactivate { Cause::Deactivation } else { Cause::Activation };
         let header =

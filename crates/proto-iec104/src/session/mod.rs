@@ -6,6 +6,7 @@ mod controlling;
 mod database;
 mod events;
 mod fault;
+mod filter;
 mod link;
 mod scan;
 mod selection;
@@ -18,6 +19,7 @@ pub use controlling::{
 };
 pub use database::StationPoint;
 pub use fault::PeerFault;
+pub use filter::TypeFilter;
 pub use link::{LinkParameters, LinkPhase};
 
 use timebase::Mono;

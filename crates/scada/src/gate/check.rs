@@ -1,12 +1,12 @@
 //! The checks of the gate, in the order of the design. A new check is a function and a line in [`CHECKS`].
 
-use super::{CommandRecord, CommandState, Order};
+use super::{CommandRecord, CommandState, Gate, Order, Origin};
 use crate::table::Table;
 use crate::tag::TagList;
 use security::{Principal, Right};
 use signal::{CommandId, PointDef, PointKind, Value};
 use std::fmt;
-use timebase::Mono;
+use timebase::{Mono, Now};
 
 /// Why the gate said no.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,8 +38,21 @@ pub struct Inquiry<'a> {
     pub table: &'a Table,
     /// Tags in force.
     pub tags: &'a TagList,
+    /// The gate with its policy and what it has let through.
+    pub gate: &'a Gate,
+    /// When.
+    pub now: Now,
+    /// The command that is to be executed; `None` before a select.
+    pub executing: Option<&'a CommandRecord>,
+}
+
+impl<'a> Inquiry<'a> {
     /// Another command that is open on the point.
-    pub open: Option<&'a CommandRecord>,
+    fn open(&self) -> Option<&'a CommandRecord> {
+        self.gate
+            .open_command(self.order.point)
+            .filter(|open| Some(open.id) != self.executing.map(|own| own.id))
+    }
 }
 
 type Verdict = Result<(), GateRefusal>;
@@ -47,15 +60,21 @@ type Verdict = Result<(), GateRefusal>;
 /// A check with the name that its refusals go by.
 type Check = (&'static str, fn(&Inquiry<'_>) -> Verdict);
 
-/// The checks, in order: identity and role, area, reason, point and value, tag, measurement, other commands.
-const CHECKS: [Check; 7] = [
+/// The checks, in order: who may, what for, on what; then what the point, the network and the clock say.
+const CHECKS: [Check; 13] = [
     ("role", role),
     ("area", area),
+    ("step_up", step_up),
     ("reason", reason),
     ("point", point),
+    ("band", band),
     ("tag", tag),
     ("measurement", measurement),
+    ("seen", seen),
     ("open", other_command),
+    ("opposite", opposite),
+    ("rate", rate),
+    ("interlock", interlock),
 ];
 
 /// Runs all checks; the first that says no decides.
@@ -97,7 +116,7 @@ impl GateRefusal {
     }
 }
 
-fn refuse(code: &'static str, text: String, hint: &'static str) -> Verdict {
+pub(super) fn refuse(code: &'static str, text: String, hint: &'static str) -> Verdict {
     Err(GateRefusal { code, text, hint })
 }
 
@@ -191,11 +210,139 @@ fn measurement(inquiry: &Inquiry<'_>) -> Verdict {
 }
 
 fn other_command(inquiry: &Inquiry<'_>) -> Verdict {
-    let Some(open) = inquiry.open else { return Ok(()) };
+    let Some(open) = inquiry.open() else { return Ok(()) };
     let own = open.actor == inquiry.who.name && open.session == inquiry.order.session;
-    if own && matches!(open.state, CommandState::Selecting | CommandState::Selected) {
+    if own && open.state.is_armed() {
         return Ok(());
     }
     let text = format!("{} has command {} open on this point", open.actor, open.id.0);
     refuse("open_command", text, "wait until it has ended")
+}
+
+/// The second factor of a person must be fresh where the class asks for it; a program has none.
+fn step_up(inquiry: &Inquiry<'_>) -> Verdict {
+    let def = definition(inquiry)?;
+    let asked = inquiry.gate.policy().class(def).filter(|class| class.step_up);
+    match asked {
+        Some(class) if inquiry.order.origin == Origin::Operator && !inquiry.order.stepped_up => refuse(
+            "step_up",
+            format!("points of class {} need a fresh second factor", class.name),
+            "confirm it with your second factor and try again",
+        ),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A set point outside its band never leaves.
+fn band(inquiry: &Inquiry<'_>) -> Verdict {
+    let def = definition(inquiry)?;
+    let band = inquiry.gate.policy().class(def).and_then(|class| class.band);
+    match (band, inquiry.order.value) {
+        (Some((low, high)), Value::Analog(number)) if !(low..=high).contains(&number) => {
+            let text = format!("{number} is outside {low} to {high} {}, the band of {}", def.unit, def.name);
+            refuse("band", text, "choose a value of the band")
+        }
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
+/// The state that the wish was made for must still be the state (S-17).
+fn seen(inquiry: &Inquiry<'_>) -> Verdict {
+    let Some(state) = inquiry.table.get(inquiry.order.point) else { return Ok(()) };
+    let present = state.value.and_then(Value::as_number);
+    let stale = |text: String| refuse("stale_view", text, "look at the point again and decide anew");
+    let is_analogue = matches!(state.value, Some(Value::Analog(_)));
+    if let Some(own) = inquiry.executing {
+        let moved = if is_analogue { false } else { present != own.before };
+        return if moved || inquiry.gate.moves(inquiry.order.point).0 != own.moves {
+            stale("the point has changed since it was selected".to_owned())
+        } else {
+            Ok(())
+        };
+    }
+    let Some(seen) = inquiry.order.seen else {
+        let must = inquiry.gate.policy().seen_required && inquiry.order.origin == Origin::Operator;
+        return if must {
+            stale("the command does not name the state that was seen".to_owned())
+        } else {
+            Ok(())
+        };
+    };
+    let near = |a: f64, b: f64| (a - b).abs() <= inquiry.gate.policy().seen_tolerance * b.abs().max(1.0);
+    let same = match (present, seen.value) {
+        (Some(present), Some(seen)) if is_analogue => near(present, seen),
+        (present, seen) => present == seen,
+    };
+    if !same {
+        return stale("the point is not in the state that was seen any more".to_owned());
+    }
+    let last = inquiry.gate.moves(inquiry.order.point).1;
+    // Views show milliseconds.
+    match (last, seen.at) {
+        (Some(last), Some(at)) if last.as_millis() > at.as_millis() => {
+            stale("the point has changed, and back, since it was seen".to_owned())
+        }
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
+/// A device gets time between a command and its opposite.
+fn opposite(inquiry: &Inquiry<'_>) -> Verdict {
+    let def = definition(inquiry)?;
+    let pause = inquiry.gate.policy().class(def).and_then(|class| class.opposite_after);
+    let last = inquiry.gate.last_executed(inquiry.order.point);
+    match (pause, last) {
+        (Some(pause), Some((at, value))) if value != inquiry.order.value => {
+            let passed = inquiry.now.mono.since(at);
+            if passed >= pause {
+                return Ok(());
+            }
+            let text = format!(
+                "{} was commanded otherwise {:.0} s ago, {:.0} s must lie between",
+                def.name,
+                passed.as_secs_f64(),
+                pause.as_secs_f64()
+            );
+            refuse("opposite", text, "wait")
+        }
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
+/// Only so many commands leave to an area and through a conduit (S-13).
+fn rate(inquiry: &Inquiry<'_>) -> Verdict {
+    let def = definition(inquiry)?;
+    match inquiry.gate.exhausted(def, inquiry.now.mono) {
+        None => Ok(()),
+        Some(what) => {
+            refuse("rate", format!("too many commands to {what}"), "wait, and see who commands so much")
+        }
+    }
+}
+
+/// What follows from the network; somebody with the right may go against it with a reason (S-16).
+fn interlock(inquiry: &Inquiry<'_>) -> Verdict {
+    let bars = inquiry.gate.bars(inquiry.order, inquiry.table);
+    let Some(bar) = bars.into_iter().find(|bar| bar.refuses) else { return Ok(()) };
+    if may_override(inquiry)? {
+        return Ok(());
+    }
+    refuse(bar.code, bar.text, bar.hint)
+}
+
+/// Whether whoever asks goes against what stands against it, and may.
+pub(super) fn may_override(inquiry: &Inquiry<'_>) -> Result<bool, GateRefusal> {
+    if inquiry.order.override_reason.trim().is_empty() {
+        return Ok(false);
+    }
+    let def = definition(inquiry)?;
+    if inquiry.who.authorise(Right::Override, &def.substation).is_ok() {
+        return Ok(true);
+    }
+    refuse(
+        "override",
+        format!("{} has no right to override", inquiry.who.name),
+        "ask somebody who has it, or give way to what stands against it",
+    )
+    .map(|()| false)
 }

@@ -1,6 +1,6 @@
 //! One command from wish to outcome, and what leaves the gate.
 
-use super::{GateRefusal, Order, civil};
+use super::{GateRefusal, Order, StudyReport, civil};
 use crate::table::Table;
 use crate::wording::{command_text, value_text};
 use signal::{CommandId, ControlMode, PointId, Request, Value};
@@ -18,6 +18,10 @@ pub enum Origin {
 /// How far a command has come.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum CommandState {
+    /// The grid after the action is being calculated.
+    Studying,
+    /// A second person must approve.
+    WaitingApproval,
     /// The device was asked to hold a select.
     Selecting,
     /// The select stands; waiting for the execute.
@@ -44,6 +48,8 @@ impl CommandState {
     /// The name in the API.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Studying => "studying",
+            Self::WaitingApproval => "waiting_approval",
             Self::Selecting => "selecting",
             Self::Selected => "selected",
             Self::Executing => "executing",
@@ -59,7 +65,17 @@ impl CommandState {
 
     /// Whether the outcome is still to come.
     pub const fn is_open(self) -> bool {
-        matches!(self, Self::Selecting | Self::Selected | Self::Executing | Self::AwaitingReturn)
+        self.is_armed() || self.is_moving()
+    }
+
+    /// Whether it is on its way to the execute: it can still be given back, and nothing has moved.
+    pub const fn is_armed(self) -> bool {
+        matches!(self, Self::Studying | Self::WaitingApproval | Self::Selecting | Self::Selected)
+    }
+
+    /// Whether the device may hold a select because of it.
+    pub const fn is_with_device(self) -> bool {
+        matches!(self, Self::Selecting | Self::Selected)
     }
 
     /// Whether the device may be moving because of it.
@@ -112,6 +128,26 @@ pub struct CommandRecord {
     pub stages: Vec<Stage>,
     /// Why the gate refused, if it did.
     pub refusal: Option<GateRefusal>,
+    /// Class of its point, empty for none.
+    pub class: String,
+    /// What is said about it without standing against it.
+    pub warnings: Vec<String>,
+    /// What stood against it and was overridden.
+    pub overridden: Vec<String>,
+    /// Why it may go against what stands against it; empty for "it may not".
+    pub override_reason: String,
+    /// Whether they have the right to.
+    pub(super) may_override: bool,
+    /// What the grid would look like after it.
+    pub study: Option<StudyReport>,
+    /// Whether a second person must approve.
+    pub two_persons: bool,
+    /// Who approved.
+    pub approved_by: Option<String>,
+    /// Movements of the point before it was made: another one since, and the select is about a state that is over.
+    pub(super) moves: u64,
+    /// The measured number when it was made.
+    pub(super) before: Option<f64>,
     /// When it was made.
     pub created: Utc,
     /// When the present state lapses.
@@ -169,7 +205,7 @@ pub enum Outgoing {
 
 impl CommandRecord {
     pub(super) fn new(id: CommandId, now: Now, actor: &str, order: Order, table: &Table) -> Self {
-        let Order { point, value, reason, origin, session } = order;
+        let Order { point, value, reason, origin, session, override_reason, .. } = order;
         let def = table.points().get(point);
         let present = table.get(point).and_then(|state| state.value);
         let mode = def
@@ -199,9 +235,19 @@ impl CommandRecord {
             session,
             origin,
             mode,
-            state: CommandState::Selecting,
+            state: CommandState::Studying,
             stages: Vec::new(),
             refusal: None,
+            class: String::new(),
+            warnings: Vec::new(),
+            overridden: Vec::new(),
+            override_reason,
+            may_override: false,
+            study: None,
+            two_persons: false,
+            approved_by: None,
+            moves: 0,
+            before: present.and_then(Value::as_number),
             created: now.utc,
             expires: None,
             expires_utc: None,
@@ -217,6 +263,9 @@ impl CommandRecord {
             reason: self.reason.clone(),
             origin: self.origin.clone(),
             session: self.session.clone(),
+            seen: None,
+            override_reason: self.override_reason.clone(),
+            stepped_up: true,
         }
     }
 

@@ -28,7 +28,7 @@ fn twin() -> (Twin, Now) {
 }
 
 fn command(twin: &Twin, id: u64, point: &str, value: Value) -> Command {
-    Command { id: CommandId(id), point: twin.points().named(point).unwrap(), value }
+    Command { id: CommandId(id), point: twin.points().named(point).unwrap(), value, deadline: None }
 }
 
 fn double(close: bool) -> Value {

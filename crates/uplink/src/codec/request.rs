@@ -42,6 +42,7 @@ fn command(input: &mut Reader<'_>) -> Result<Command, FrameError> {
         id: CommandId(u64::from_le_bytes(input.array()?)),
         point: PointId(input.u32_le()?),
         value: decode_value(input)?,
+        deadline: None,
     })
 }
 
@@ -77,6 +78,7 @@ pub(super) const fn refusal_code(refusal: &Refusal) -> u8 {
         Refusal::WrongValue => 3,
         Refusal::Busy => 4,
         Refusal::TooLate => 5,
+        Refusal::NotAllowed => 6,
     }
 }
 
@@ -87,6 +89,7 @@ pub(super) const fn named_refusal(code: u8) -> Result<Refusal, FrameError> {
         3 => Refusal::WrongValue,
         4 => Refusal::Busy,
         5 => Refusal::TooLate,
+        6 => Refusal::NotAllowed,
         code => return Err(FrameError::Code("refusal", code)),
     })
 }

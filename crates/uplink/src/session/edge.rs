@@ -149,11 +149,14 @@ impl EdgeSession {
                 State::Open { connection: ours },
                 Frame::Request { connection, made_us, window_us, link, request },
             ) => {
-                let late = connection != ours || self.age_us(now, made_us).is_none_or(|age| age > window_us);
-                if late {
-                    self.push(&Frame::Refused { link, request, refusal: Refusal::TooLate });
-                } else {
-                    self.events.push_back(EdgeEvent::Request { link, request });
+                let age = self.age_us(now, made_us).filter(|_| connection == ours);
+                match age.and_then(|age| window_us.checked_sub(age)) {
+                    None => self.push(&Frame::Refused { link, request, refusal: Refusal::TooLate }),
+                    // What is left of the window bounds the wait for the device's link, too.
+                    Some(left_us) => {
+                        let request = request.due(now + Duration::from_micros(left_us));
+                        self.events.push_back(EdgeEvent::Request { link, request });
+                    }
                 }
                 Ok(())
             }
