@@ -2,7 +2,7 @@
 
 use proto_iec104::{ControlledStation, ControllingSession};
 use serde::{Deserialize, Serialize};
-use signal::{PointList, PointSession, PointStation};
+use signal::{FunctionPolicy, FunctionSets, PointList, PointSession, PointStation};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -83,6 +83,15 @@ impl LinkProtocol {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Iec104(_) => proto_iec104::PROTOCOL.name,
+        }
+    }
+
+    /// Which messages a link with these points may carry under a policy; nothing where the points do not fit.
+    pub fn allowed(&self, link: &str, points: &PointList, policy: FunctionPolicy) -> FunctionSets {
+        match self {
+            Self::Iec104(config) => {
+                ControllingSession::allowed(config, points, link, policy).unwrap_or_default()
+            }
         }
     }
 

@@ -273,7 +273,8 @@ async fn commands(world: Shared, requests: mpsc::Sender<(usize, Request)>) {
             world.asked.push(elapsed());
             world.asked.len() as u64 - 1
         };
-        let command = Command { id: CommandId(id), point: PointId(1), value: Value::Counter(0), deadline: None };
+        let command =
+            Command { id: CommandId(id), point: PointId(1), value: Value::Counter(0), deadline: None };
         if requests.send((0, Request::Execute(command))).await.is_err() {
             return;
         }

@@ -4,10 +4,11 @@
 //! these report comes in through [`Gateway::take`], what the command gate releases is addressed by
 //! [`Gateway::route`].
 
+use scada::alarm::AlarmKind;
 use scada::centre::Centre;
 use scada::event::{EventKind, Severity};
-use signal::{LinkState, PointId, PointList, Request, SessionEvent};
-use std::collections::HashMap;
+use signal::{Direction, FunctionCode, LinkState, PointId, PointList, Request, SessionEvent};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use timebase::{Now, Utc};
 
@@ -39,6 +40,8 @@ pub struct Link {
     pub faults: u64,
     /// Samples taken over.
     pub taken: u64,
+    /// Messages that the conduit did not allow: how many, and when the last one came.
+    pub forbidden: BTreeMap<(Direction, FunctionCode), (u64, Utc)>,
 }
 
 /// The links and what is known about them.
@@ -90,6 +93,7 @@ impl Gateway {
                 since: start,
                 faults: 0,
                 taken: 0,
+                forbidden: BTreeMap::new(),
             })
             .collect();
         Ok(Self { links, link_of, taken: 0, foreign: 0 })
@@ -179,10 +183,41 @@ impl Gateway {
                     centre.record(now.utc, EventKind::Link, Severity::Low, &entry.name.clone(), text);
                 }
             }
+            SessionEvent::Forbidden(function, direction) => {
+                let (count, at) = entry.forbidden.entry((direction, function)).or_insert((0, now.utc));
+                (*count, *at) = (*count + 1, now.utc);
+                let (count, name) = (*count, Arc::clone(&entry.name));
+                if count.is_power_of_two() {
+                    note_forbidden(centre, &name, (function, direction, count), now);
+                }
+            }
+            SessionEvent::RemoteCommand(point) => {
+                if self.link_of.get(point.at()) == Some(&Some(link)) {
+                    centre.remotely_commanded(point, now);
+                }
+            }
             // The driver has dealt with it.
             SessionEvent::Close(_) => {}
         }
     }
+}
+
+/// The first of a series is an alarm; the rest is a count, so that a hostile peer does not fill the log.
+fn note_forbidden(
+    centre: &mut Centre,
+    link: &str,
+    (function, direction, count): (FunctionCode, Direction, u64),
+    now: Now,
+) {
+    let way = match direction {
+        Direction::ToField => "to the field",
+        Direction::FromField => "from the field",
+    };
+    let text = format!("{function} {way} is not allowed on link {link}, dropped ({count})");
+    let source = format!("conduit of {link}");
+    // It has no end of its own: it stays listed until somebody has seen it.
+    centre.raise_about(AlarmKind::System, &source, Severity::High, &text, now.utc);
+    centre.clear_about(AlarmKind::System, &source, now.utc);
 }
 
 /// The link of every point.

@@ -4,6 +4,7 @@
 //! the historian, the screens and the links. Nothing here reads a clock or does I/O.
 
 mod calculated;
+mod foreign;
 mod links;
 mod revise;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::mode::PointModes;
 use crate::table::{Applied, PointState, Table};
 use crate::tag::TagList;
 use calculated::Due;
+use foreign::Foreign;
 use signal::{CommandId, LinkState, PointDef, PointId, PointList, Sample, Value};
 use std::sync::Arc;
 use timebase::{Now, Utc};
@@ -131,6 +133,7 @@ pub struct Centre {
     treatment: Treatment,
     due: Due,
     link_watch: LinkWatch,
+    foreign: Foreign,
     alarms: AlarmList,
     events: EventLog,
     tags: TagList,
@@ -153,6 +156,7 @@ impl Centre {
             treatment: Treatment::restored(restored.modes),
             due,
             link_watch: LinkWatch::default(),
+            foreign: Foreign::default(),
             alarms: AlarmList::restore(restored.alarms),
             events: EventLog::after(restored.last_event),
             tags: restored.tags,
@@ -497,7 +501,7 @@ impl Centre {
         });
         let controllable = def.binding.as_ref().is_some_and(|binding| binding.control.is_some());
         if controllable && !commanded && !moving {
-            self.alarms.raise(point_raise(AlarmKind::Uncommanded, point, def, Severity::High, &text), at);
+            self.moved_by_others(point, &text, at);
         }
     }
 

@@ -29,7 +29,7 @@ mod tests;
 pub use check::{GateRefusal, Inquiry};
 pub use course::GateAlarm;
 pub use interlock::{Bar, Interlock, NoInterlock};
-pub use policy::{ConduitRate, GatePolicy, PointClass, StudyRule, TwoPersons};
+pub use policy::{Conduit, GatePolicy, PointClass, StudyRule, TwoPersons};
 pub use rate::RateLimit;
 pub use record::{AuditDraft, AuditResult, CommandRecord, CommandState, Origin, Outgoing, Stage};
 pub use study::{StudyOutcome, StudyReport, StudyViolation};

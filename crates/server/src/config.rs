@@ -2,6 +2,8 @@
 
 pub use crate::alarm_config::{AlarmConfig, SuppressConfig};
 pub use crate::backup::config::BackupConfig;
+pub use crate::conduits::{ConduitConfig, ZoneConfig};
+pub use crate::gate_config::{GateTimes, StudyConfig};
 pub use crate::retention::RetentionClass;
 pub use crate::uplink::{GatewayConfig, TlsPaths, UplinkConfig};
 use catalog::LinkProtocol;
@@ -10,7 +12,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Default of [`HttpConfig::requests_per_s`].
 const REQUESTS_PER_S: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
@@ -37,9 +38,18 @@ pub struct Config {
     /// The state estimator.
     #[serde(default)]
     pub estimation: EstimationConfig,
-    /// Times of the command gate.
+    /// The command gate.
     #[serde(default)]
     pub gate: GateTimes,
+    /// The study before a command.
+    #[serde(default)]
+    pub study: StudyConfig,
+    /// Zones of the installation.
+    #[serde(default)]
+    pub zone: Vec<ZoneConfig>,
+    /// Conduits between zones, with what may pass.
+    #[serde(default)]
+    pub conduit: Vec<ConduitConfig>,
     /// How far the machine's clock is believed.
     #[serde(default)]
     pub time: TimeConfig,
@@ -149,18 +159,6 @@ pub struct EstimationConfig {
     pub max_removals: usize,
 }
 
-/// Times of the command gate.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GateTimes {
-    /// How long a select stays armed.
-    pub select_window_s: f64,
-    /// How long a device may take to answer.
-    pub answer_timeout_s: f64,
-    /// How long the returned measurement may take.
-    pub return_timeout_s: f64,
-}
-
 /// One link to the field.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,6 +167,9 @@ pub struct LinkConfig {
     pub name: String,
     /// Protocol with its parameters, e.g. `protocol.iec104.endpoints = ["127.0.0.1:2404"]`.
     pub protocol: LinkProtocol,
+    /// What its conduit allows; found out when the file is read.
+    #[serde(skip)]
+    pub policy: signal::FunctionPolicy,
 }
 
 fn default_name() -> String {
@@ -248,12 +249,6 @@ impl Default for EstimationConfig {
     }
 }
 
-impl Default for GateTimes {
-    fn default() -> Self {
-        Self { select_window_s: 30.0, answer_timeout_s: 5.0, return_timeout_s: 15.0 }
-    }
-}
-
 /// Why a configuration was refused: file, line, reason.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError {
@@ -302,6 +297,8 @@ impl Config {
             link.protocol.resolve(base);
         }
         config.check().map_err(|reason| ConfigError { file: file.to_owned(), line: None, reason })?;
+        crate::conduits::check(&config)?;
+        crate::conduits::apply(&mut config);
         Ok(config)
     }
 
@@ -317,9 +314,6 @@ impl Config {
             ("estimation.voltage_sigma_percent", self.estimation.voltage_sigma_percent),
             ("estimation.power_sigma_percent", self.estimation.power_sigma_percent),
             ("estimation.power_sigma_floor_mw", self.estimation.power_sigma_floor_mw),
-            ("gate.select_window_s", self.gate.select_window_s),
-            ("gate.answer_timeout_s", self.gate.answer_timeout_s),
-            ("gate.return_timeout_s", self.gate.return_timeout_s),
         ];
         for (key, value) in positive {
             if !(value > 0.0 && value <= 3_600.0) {
@@ -331,22 +325,11 @@ impl Config {
         }
         self.time.check()?;
         self.limits.check()?;
+        crate::gate_config::check(&self.gate, &self.study)?;
         crate::retention::check(self.data.retention_days, &self.data.retention)?;
         self.backup.as_ref().map_or(Ok(()), BackupConfig::check)?;
         crate::uplink::check(self)?;
         self.alarms.check()
-    }
-}
-
-impl GateTimes {
-    /// As the gate takes them.
-    pub fn to_gate(&self) -> scada::gate::GateConfig {
-        scada::gate::GateConfig {
-            select_window: Duration::from_secs_f64(self.select_window_s),
-            answer_timeout: Duration::from_secs_f64(self.answer_timeout_s),
-            return_timeout: Duration::from_secs_f64(self.return_timeout_s),
-            ..scada::gate::GateConfig::default()
-        }
     }
 }
 

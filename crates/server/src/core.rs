@@ -93,6 +93,8 @@ pub(crate) struct Core {
     pub(crate) overload: Overload,
     /// Switching orders.
     pub(crate) switching: scada::switching::Switching,
+    /// Studies of commands.
+    pub(crate) studies: crate::studies::Studies,
     /// What waits for a second person.
     pub(crate) approvals: crate::approvals::TwoPersons,
     /// Backups by the clock; `None` without them.
@@ -163,6 +165,7 @@ impl Core {
         mut shutdown: watch::Receiver<bool>,
     ) {
         let (results, mut estimates) = mpsc::channel::<Estimated>(1);
+        let (studied, mut studies) = mpsc::channel(crate::studies::RESULTS);
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut cycle = tokio::time::interval(period);
@@ -177,6 +180,10 @@ impl Core {
                     reply = Some(call(&mut self, now));
                 }
                 Some(done) = estimates.recv() => self.estimated(done),
+                Some(done) = studies.recv() => {
+                    let now = self.clock.now();
+                    crate::studies::finished(&mut self, done, now);
+                }
                 _ = cycle.tick() => self.begin_cycle(&results),
                 _ = beat.tick() => {
                     self.time.look(&self.clock, &mut self.centre);
@@ -191,6 +198,9 @@ impl Core {
                     if !self.centre.has_urgent() { continue; }
                 }
             }
+            let now = self.clock.now();
+            crate::studies::begin(&mut self, &studied, now);
+            self.execute_ready(now);
             self.flush().await;
             if let Some(reply) = reply {
                 reply();
@@ -301,6 +311,7 @@ impl Core {
 
     fn estimated(&mut self, done: Estimated) {
         let Estimated { estimator, snapshot, image } = done;
+        self.studies.set_base(estimator.base());
         self.estimator = self.next_estimator.take().or(Some(estimator));
         let image = Arc::new(image);
         let before = std::mem::replace(&mut self.estimate, Arc::clone(&image));
@@ -442,6 +453,9 @@ impl Core {
                 reason: proposal.reason,
                 origin: Origin::Application(proposal.application.clone()),
                 session: format!("application {}", proposal.application),
+                seen: None,
+                override_reason: String::new(),
+                stepped_up: false,
             };
             self.centre.with_gate(now.utc, |gate, table, tags| gate.select(now, &who, order, table, tags))
         });

@@ -8,6 +8,7 @@
 //! then with deviations from the values estimated first.
 
 use crate::config::EstimationConfig;
+use crate::study::{Known, StudyBase};
 use app::{BranchImage, BusImage, EstimateImage, EstimateState, PointImage};
 use estimation::{End, Estimate, Kind, Measurement, Options, Outcome, Solver};
 use model::{Equipment, LineIdx, MeasurementIdx, MeasurementRole, Network, SubstationIdx, TransformerIdx};
@@ -41,6 +42,7 @@ pub struct Estimator {
     topology: Topology,
     schedule: Schedule,
     solver: Solver,
+    base: Option<Arc<StudyBase>>,
 }
 
 /// Measurements with the point that each rests on.
@@ -86,7 +88,7 @@ impl Estimator {
         for measurement in MeasurementIdx::all(network.measurements().len()) {
             alike.entry(network[measurement].role).or_default().push(measurement);
         }
-        Self { network, config, point_of, alike, topology, schedule, solver: Solver::new() }
+        Self { network, config, point_of, alike, topology, schedule, solver: Solver::new(), base: None }
     }
 
     /// One cycle. O(points) besides the solver.
@@ -104,7 +106,24 @@ impl Estimator {
         let estimate = self.solver.estimate(&grid, &gathered.measurements, zero, &options);
         let mut image = self.image(snapshot.now, (&grid, &map), &estimate);
         image.bad_data = self.bad_data(snapshot, &gathered, &estimate);
+        self.base = (image.state == EstimateState::Converged).then(|| {
+            let known = Known {
+                network: &self.network,
+                topology: &self.topology,
+                schedule: &self.schedule,
+                grid: (&grid, &map),
+                estimate: &estimate,
+            };
+            let reading =
+                |measurement| self.good(snapshot, measurement).and_then(|(_, value)| value.as_number());
+            Arc::new(StudyBase::new(&known, snapshot.now, reading))
+        });
         image
+    }
+
+    /// The state that studies begin with; none while there is no estimate.
+    pub(crate) fn base(&self) -> Option<Arc<StudyBase>> {
+        self.base.clone()
     }
 
     /// The points of what was removed. Where a sum is bad and other devices tell which part of it is, only that part.

@@ -13,12 +13,15 @@
 mod alarm_config;
 mod approvals;
 pub mod backup;
+mod conduits;
 pub mod config;
 mod core;
 mod diagram;
 pub mod estimator;
+mod gate_config;
 mod http;
 mod identity;
+mod interlock;
 mod lists;
 mod live;
 pub mod load;
@@ -30,6 +33,8 @@ mod recorder;
 mod retention;
 mod status;
 mod switching;
+mod studies;
+mod study;
 mod territory;
 mod time_keeper;
 mod uplink;
@@ -356,7 +361,8 @@ fn build_core(
     let link_list = uplink::all_links(config);
     let alarms = uplink::alarms(config, points)?;
     let applications = config.application.build(points).map_err(anyhow::Error::msg)?;
-    let centre = Centre::new(Arc::clone(points), config.gate.to_gate(), restored);
+    let mut centre = Centre::new(Arc::clone(points), config.gate.to_gate(&config.study), restored);
+    studies::set_policy(&mut centre, config, *mode, network, points)?;
     let (lists, _) = watch::channel(Arc::new(lists::Lists {
         revision: 1,
         points: Arc::clone(points),
@@ -384,6 +390,7 @@ fn build_core(
         hub: live::Hub::new(),
         estimator: Some(estimator::Estimator::new(Arc::clone(network), points, config.estimation.clone())),
         next_estimator: None,
+        studies: studies::Studies::new(config, network),
         lists,
         point_feed,
         holding: HashMap::new(),

@@ -74,7 +74,9 @@ impl ProposalLog {
         };
         let text = command.stages.last().map_or_else(String::new, |stage| stage.text.clone());
         entry.state = match command.state {
-            CommandState::Selecting
+            CommandState::Studying
+            | CommandState::WaitingApproval
+            | CommandState::Selecting
             | CommandState::Selected
             | CommandState::Executing
             | CommandState::AwaitingReturn => ProposalState::Accepted,

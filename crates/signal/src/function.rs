@@ -75,14 +75,14 @@ impl FromIterator<u8> for CodeSet {
     }
 }
 
-/// Which messages a link may carry. What is not listed is denied.
+/// Which messages a link may carry, by direction. What is not listed is denied; `None` lists what the points of the link
+/// need and what keeps it alive: the session finds out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum FunctionPolicy {
-    /// What the points of the link need, and what keeps the link alive; the session finds out.
-    #[default]
-    FromPoints,
-    /// Exactly these.
-    Listed(FunctionSets),
+pub struct FunctionPolicy {
+    /// From the centre to the device.
+    pub to_field: Option<CodeSet>,
+    /// From the device to the centre.
+    pub from_field: Option<CodeSet>,
 }
 
 /// Allowed codes by direction.

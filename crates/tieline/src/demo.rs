@@ -75,6 +75,9 @@ async fn run(
         cycle: Default::default(),
         estimation: Default::default(),
         gate: Default::default(),
+        study: Default::default(),
+        zone: Vec::new(),
+        conduit: Vec::new(),
         time: Default::default(),
         limits: Default::default(),
         alarms: Default::default(),
@@ -117,6 +120,7 @@ fn links(stations: &[(String, SocketAddr)]) -> Vec<LinkConfig> {
         .zip(stations)
         .map(|(common_address, (name, address))| LinkConfig {
             name: name.clone(),
+            policy: Default::default(),
             protocol: LinkProtocol::Iec104(proto_iec104::Config {
                 endpoints: vec![address.to_string()],
                 common_address,

@@ -5,6 +5,7 @@
 //! - [`Topology`]: buses and islands for the present positions of the switches, moved switch by switch.
 //! - [`Topology::grid`]: the calculation model of a topology and a [`Schedule`], with its [`GridMap`].
 //! - [`from_case`]: the calculation model of a bus-branch case.
+//! - [`interlock`]: what a switch may not do in a topology.
 //! - [`wires`]: impedance and admittance of lines from the geometry of their wires.
 //! - [`phases`]: the calculation model of unbalanced studies, conductor by conductor.
 
@@ -13,6 +14,7 @@ mod case;
 pub mod control;
 mod dense;
 mod grid;
+pub mod interlock;
 mod nodes;
 pub mod phases;
 mod schedule;

@@ -147,6 +147,12 @@ impl Topology {
         self.bus_of_node[one.at()] == self.bus_of_node[other.at()]
     }
 
+    /// Whether a path joins two nodes.
+    pub fn same_island(&self, one: NodeIdx, other: NodeIdx) -> bool {
+        let island = |node: NodeIdx| self.island_of_bus[self.bus_of_node[node.at()]];
+        island(one) == island(other)
+    }
+
     /// Per node: whether it is in a live island.
     pub fn energised(&self) -> Vec<bool> {
         let live = self.live_islands();

@@ -52,7 +52,7 @@ async fn main() -> Result<(), Failure> {
         points: list,
         make: Box::new(make),
         endpoints: vec![Endpoint { address: address.clone(), tls }],
-        policy: signal::FunctionPolicy::FromPoints,
+        policy: signal::FunctionPolicy::default(),
         connect_timeout: Duration::from_secs(5),
         counters: Arc::new(LinkCounters::default()),
     };

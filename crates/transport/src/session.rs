@@ -215,8 +215,11 @@ impl<'a> Driver<'a> {
     async fn request(&mut self, request: Request) -> bool {
         let now = self.clock.now();
         // What waited in the queue beyond its deadline is dropped here, where nothing has left yet.
-        let passed =
-            if request.is_late(now.mono) { Err(Refusal::TooLate) } else { self.session.request(now, request) };
+        let passed = if request.is_late(now.mono) {
+            Err(Refusal::TooLate)
+        } else {
+            self.session.request(now, request)
+        };
         match passed {
             Ok(()) => true,
             Err(refusal) => {

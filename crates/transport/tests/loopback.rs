@@ -4,9 +4,9 @@
 use proto_iec104::{Config, ControlledStation, ControllingSession};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use signal::{
-    Binding, Channel, FunctionPolicy, Command, CommandAnswer, CommandId, CommandStage, ControlMode, Limits, LinkState,
-    PointDef, PointId, PointKind, PointList, PointSession, PointStation, Quality, Refusal, Request, Sample,
-    SessionEvent, StationEvent, Transmit, Value,
+    Binding, Channel, Command, CommandAnswer, CommandId, CommandStage, ControlMode, FunctionPolicy, Limits,
+    LinkState, PointDef, PointId, PointKind, PointList, PointSession, PointStation, Quality, Refusal,
+    Request, Sample, SessionEvent, StationEvent, Transmit, Value,
 };
 use std::net::SocketAddr;
 use std::path::Path;
@@ -88,7 +88,7 @@ impl Centre {
             points: list,
             make,
             endpoints: vec![Endpoint { address: address.to_string(), tls }],
-            policy: FunctionPolicy::FromPoints,
+            policy: FunctionPolicy::default(),
             connect_timeout: Duration::from_secs(5),
             counters: Arc::clone(&counters),
         };

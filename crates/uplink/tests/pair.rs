@@ -102,7 +102,12 @@ impl Pair {
 }
 
 fn select() -> Request {
-    Request::Select(Command { id: CommandId(4), point: PointId(2), value: Value::Single(true), deadline: None })
+    Request::Select(Command {
+        id: CommandId(4),
+        point: PointId(2),
+        value: Value::Single(true),
+        deadline: None,
+    })
 }
 
 #[test]

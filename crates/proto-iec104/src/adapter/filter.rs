@@ -3,7 +3,7 @@
 use crate::codec::TypeId;
 use crate::config::Config;
 use crate::session::TypeFilter;
-use signal::{CodeSet, Direction, FunctionCode, FunctionSets};
+use signal::{CodeSet, Direction, FunctionCode, FunctionPolicy, FunctionSets};
 
 /// Types that the points of a link need.
 pub(super) struct Types {
@@ -13,7 +13,7 @@ pub(super) struct Types {
 
 /// What the points need and nothing else: their commands, the procedures of the configuration and what confirms them,
 /// their reports with and without time tag, the end of initialisation. Resets, tests and parameters are not among them.
-pub(super) fn from_points(config: &Config, types: &Types) -> TypeFilter {
+fn from_points(config: &Config, types: &Types) -> FunctionSets {
     let mut out = CodeSet::NONE;
     out.insert(TypeId::C_IC_NA_1.code());
     out.insert(TypeId::C_CI_NA_1.code());
@@ -31,11 +31,20 @@ pub(super) fn from_points(config: &Config, types: &Types) -> TypeFilter {
             back.insert(sibling.code());
         }
     }
-    listed(FunctionSets { to_field: out, from_field: back })
+    FunctionSets { to_field: out, from_field: back }
 }
 
-/// Exactly these.
-pub(super) fn listed(sets: FunctionSets) -> TypeFilter {
+/// What a link may carry under a policy.
+pub(super) fn allowed(config: &Config, types: &Types, policy: FunctionPolicy) -> FunctionSets {
+    let needed = from_points(config, types);
+    FunctionSets {
+        to_field: policy.to_field.unwrap_or(needed.to_field),
+        from_field: policy.from_field.unwrap_or(needed.from_field),
+    }
+}
+
+/// Lets these pass and no other.
+pub(super) fn filter(sets: FunctionSets) -> TypeFilter {
     TypeFilter::new(
         |code| sets.allow(code, Direction::ToField),
         |code| sets.allow(code, Direction::FromField),
@@ -66,9 +75,9 @@ mod tests {
     use super::*;
 
     fn check(types: &Types, config: &Config, out: &[u8], into: &[u8]) {
-        let filter = from_points(config, types);
+        let found = from_points(config, types);
         let wanted = |list: &[u8]| list.iter().copied().collect::<CodeSet>();
-        assert_eq!(filter, listed(FunctionSets { to_field: wanted(out), from_field: wanted(into) }));
+        assert_eq!(found, FunctionSets { to_field: wanted(out), from_field: wanted(into) });
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::session::{
     SendRefusal,
 };
 use signal::{
-    Channel, Command, CommandId, CommandStage, Direction, Fault, FaultKind, FunctionPolicy, LinkState,
-    PointId, PointKind, PointList, PointSession, Refusal, Request, Sample, SessionEvent, Transmit,
+    Channel, Command, CommandId, CommandStage, Direction, Fault, FaultKind, FunctionPolicy, FunctionSets,
+    LinkState, PointId, PointKind, PointList, PointSession, Refusal, Request, Sample, SessionEvent, Transmit,
 };
 use std::collections::{HashMap, VecDeque};
 use timebase::{Mono, Now, Zone};
@@ -74,17 +74,31 @@ impl ControllingSession {
         let settings = config.controlling(map.stations.clone())?;
         let settings_zone = settings.zone.clone();
         let mut session = Controlling::new(settings);
-        session.restrict(filter::from_points(config, &map.types()));
+        let sets = filter::allowed(config, &map.types(), FunctionPolicy::default());
+        session.restrict(filter::filter(sets));
         Ok(Self {
             zone: settings_zone,
             session,
             config: config.clone(),
             link: link.to_owned(),
             map,
-            policy: FunctionPolicy::FromPoints,
+            policy: FunctionPolicy::default(),
             received: Now { mono: Mono::ZERO, utc: timebase::Utc::from_micros(0) },
             events: VecDeque::new(),
         })
+    }
+
+    /// Which messages a link with these points may carry under a policy.
+    ///
+    /// # Errors
+    /// The points do not fit the link.
+    pub fn allowed(
+        config: &Config,
+        points: &PointList,
+        link: &str,
+        policy: FunctionPolicy,
+    ) -> Result<FunctionSets, ConfigError> {
+        Ok(filter::allowed(config, &Map::new(config, points, link)?.types(), policy))
     }
 
     fn command(&mut self, now: Now, command: Command, step: Step) -> Result<(), Refusal> {
@@ -210,10 +224,8 @@ impl PointSession for ControllingSession {
 
     fn restrict(&mut self, policy: FunctionPolicy) {
         self.policy = policy;
-        self.session.restrict(match policy {
-            FunctionPolicy::FromPoints => filter::from_points(&self.config, &self.map.types()),
-            FunctionPolicy::Listed(sets) => filter::listed(sets),
-        });
+        let sets = filter::allowed(&self.config, &self.map.types(), policy);
+        self.session.restrict(filter::filter(sets));
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {

@@ -61,13 +61,14 @@ type Verdict = Result<(), GateRefusal>;
 type Check = (&'static str, fn(&Inquiry<'_>) -> Verdict);
 
 /// The checks, in order: who may, what for, on what; then what the point, the network and the clock say.
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     ("role", role),
     ("area", area),
     ("step_up", step_up),
     ("reason", reason),
     ("point", point),
     ("band", band),
+    ("conduit", conduit),
     ("tag", tag),
     ("measurement", measurement),
     ("seen", seen),
@@ -243,6 +244,24 @@ fn band(inquiry: &Inquiry<'_>) -> Verdict {
             refuse("band", text, "choose a value of the band")
         }
         (Some(_) | None, _) => Ok(()),
+    }
+}
+
+/// The conduit of the point's link must let commands on its class pass (S-12).
+fn conduit(inquiry: &Inquiry<'_>) -> Verdict {
+    let def = definition(inquiry)?;
+    let policy = inquiry.gate.policy();
+    let class = policy.class(def).map_or("", |class| class.name.as_str());
+    let closed = |conduit: &&super::Conduit| {
+        let named = conduit.classes.is_empty() || conduit.classes.iter().any(|known| known == class);
+        conduit.carries(def) && !(conduit.commands && named)
+    };
+    match policy.conduits.iter().find(closed) {
+        None => Ok(()),
+        Some(conduit) => {
+            let text = format!("conduit {} lets no command on {} pass", conduit.name, def.name);
+            refuse("conduit", text, "the conduits of the configuration say what may pass")
+        }
     }
 }
 

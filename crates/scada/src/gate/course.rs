@@ -9,7 +9,7 @@
 use super::check::{self, Inquiry, refuse};
 use super::{
     AuditResult, Bar, CommandRecord, CommandState, Gate, GatePolicy, GateRefusal, Interlock, Order, Origin,
-    StudyReport, StudyRule,
+    StudyOutcome, StudyReport, StudyRule,
 };
 use crate::event::Severity;
 use crate::table::Table;
@@ -94,17 +94,22 @@ impl Gate {
         if !self.rates.has_room(&area_key(def), self.policy.area, now) {
             return Some(format!("substation {}", def.substation));
         }
-        let full = |rate: &&super::ConduitRate| {
-            carries(rate, def) && !self.rates.has_room(&conduit_key(&rate.name), rate.limit, now)
+        let full = |conduit: &&super::Conduit| {
+            conduit.carries(def)
+                && conduit
+                    .limit
+                    .is_some_and(|limit| !self.rates.has_room(&conduit_key(&conduit.name), limit, now))
         };
-        self.policy.conduits.iter().find(full).map(|rate| format!("conduit {}", rate.name))
+        self.policy.conduits.iter().find(full).map(|conduit| format!("conduit {}", conduit.name))
     }
 
     /// Counts a command that leaves; one actor who moves much is an alarm, whether people or programs.
     pub(super) fn count(&mut self, record: &CommandRecord, def: &PointDef, now: Mono) {
         self.rates.take(&area_key(def), self.policy.area, now);
-        for rate in self.policy.conduits.iter().filter(|rate| carries(rate, def)) {
-            self.rates.take(&conduit_key(&rate.name), rate.limit, now);
+        for conduit in self.policy.conduits.iter().filter(|conduit| conduit.carries(def)) {
+            if let Some(limit) = conduit.limit {
+                self.rates.take(&conduit_key(&conduit.name), limit, now);
+            }
         }
         self.executed.insert(record.point, (now, record.value));
         let moved = self.rates.moved(&record.actor, record.point, now);
@@ -151,7 +156,10 @@ impl Gate {
     pub(super) fn proceed(&mut self, now: Now, id: CommandId, table: &Table) {
         let Some(record) = self.commands.get(&id) else { return };
         let rule = self.policy.study(&table.points()[record.point]);
-        if rule != StudyRule::Off && record.study.is_none() && self.is_studied(record) {
+        if rule != StudyRule::Off
+            && record.study.is_none()
+            && self.interlock.has_effect(record.point, record.value, table)
+        {
             let expires = now.mono + self.config.study_timeout;
             self.step(now, id, CommandState::Studying, "the grid after it is calculated", Some(expires));
             self.studies.push(id);
@@ -164,15 +172,15 @@ impl Gate {
         }
     }
 
-    fn is_studied(&self, record: &CommandRecord) -> bool {
-        self.interlock.has_effect(record.point)
-    }
-
     /// The study of a command has ended.
     pub fn studied(&mut self, now: Now, id: CommandId, report: StudyReport, table: &Table) {
         let studying = |record: &&CommandRecord| record.state == CommandState::Studying;
         let Some(record) = self.commands.get(&id).filter(studying).cloned() else { return };
-        let rule = self.policy.study(&table.points()[record.point]);
+        let def = &table.points()[record.point];
+        let rule = match report.outcome {
+            StudyOutcome::Solved | StudyOutcome::NotConverged => self.policy.study(def),
+            StudyOutcome::NotPossible => self.policy.unstudied,
+        };
         let objection = report.objection();
         let stops = report.stops(rule);
         if let Some(kept) = self.commands.get_mut(&id) {
@@ -306,8 +314,4 @@ fn area_key(def: &PointDef) -> String {
 
 fn conduit_key(name: &str) -> String {
     format!("c:{name}")
-}
-
-fn carries(rate: &super::ConduitRate, def: &PointDef) -> bool {
-    def.binding.as_ref().is_some_and(|binding| rate.links.iter().any(|link| **link == *binding.link))
 }

@@ -84,7 +84,7 @@ impl Interlock for Grid {
         Vec::new()
     }
 
-    fn has_effect(&self, _: PointId) -> bool {
+    fn has_effect(&self, _: PointId, _: Value, _: &Table) -> bool {
         true
     }
 }

@@ -23,7 +23,7 @@ pub trait Interlock: fmt::Debug + Send + Sync {
     fn bars(&self, point: PointId, value: Value, table: &Table) -> Vec<Bar>;
 
     /// Whether operating a point changes the flows of the grid: then a command on it can be studied.
-    fn has_effect(&self, point: PointId) -> bool;
+    fn has_effect(&self, point: PointId, value: Value, table: &Table) -> bool;
 }
 
 /// A network without rules.
@@ -35,7 +35,7 @@ impl Interlock for NoInterlock {
         Vec::new()
     }
 
-    fn has_effect(&self, _: PointId) -> bool {
+    fn has_effect(&self, _: PointId, _: Value, _: &Table) -> bool {
         false
     }
 }

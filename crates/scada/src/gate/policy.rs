@@ -81,15 +81,26 @@ impl PointClass {
     }
 }
 
-/// A limit of commands on the links that a conduit names.
+/// What a conduit lets through of commands to its links.
 #[derive(Clone, PartialEq, Debug)]
-pub struct ConduitRate {
+pub struct Conduit {
     /// The conduit.
     pub name: String,
     /// Its links.
     pub links: Vec<String>,
-    /// How many commands may leave.
-    pub limit: RateLimit,
+    /// How many commands may leave; any number without.
+    pub limit: Option<RateLimit>,
+    /// Classes of points that may be commanded; any without.
+    pub classes: Vec<String>,
+    /// Whether commands may pass at all.
+    pub commands: bool,
+}
+
+impl Conduit {
+    /// Whether a point's link runs in it.
+    pub fn carries(&self, def: &PointDef) -> bool {
+        def.binding.as_ref().is_some_and(|binding| self.links.iter().any(|link| **link == *binding.link))
+    }
 }
 
 /// The policy of the gate.
@@ -99,14 +110,16 @@ pub struct GatePolicy {
     pub classes: Vec<PointClass>,
     /// What a study's violations do where the class does not say.
     pub study: StudyRule,
+    /// What it does when no study could be made.
+    pub unstudied: StudyRule,
     /// Whether an operator's command must name the state that was seen (S-17).
     pub seen_required: bool,
     /// How far an analogue value may be from the one that was seen, in parts of it.
     pub seen_tolerance: f64,
     /// Commands per substation (S-13).
     pub area: RateLimit,
-    /// Commands per conduit.
-    pub conduits: Vec<ConduitRate>,
+    /// Conduits.
+    pub conduits: Vec<Conduit>,
     /// This many points commanded by one actor within a minute are an alarm; 0 for never.
     pub velocity: usize,
 }
@@ -116,6 +129,7 @@ impl Default for GatePolicy {
         Self {
             classes: Vec::new(),
             study: StudyRule::Off,
+            unstudied: StudyRule::Refuse,
             seen_required: false,
             seen_tolerance: 0.05,
             area: RateLimit { per_minute: 60.0, burst: 20.0 },

@@ -36,7 +36,7 @@ impl Interlock for Rules {
         self.0.clone()
     }
 
-    fn has_effect(&self, _: PointId) -> bool {
+    fn has_effect(&self, _: PointId, _: Value, _: &Table) -> bool {
         true
     }
 }
@@ -316,7 +316,8 @@ fn a_study_warns_or_stops() {
     let dark = StudyReport { de_energised: vec!["Load 3".into()], de_energised_mw: 12.0, ..solved.clone() };
     let lost = StudyReport { outcome: StudyOutcome::NotConverged, ..solved.clone() };
     let check = |rule: StudyRule, report: &StudyReport, (who, reason): (&Principal, &str), wanted: &str| {
-        let mut bench = Bench::new(GatePolicy { study: rule, ..GatePolicy::default() }, Vec::new());
+        let mut bench =
+            Bench::new(GatePolicy { study: rule, unstudied: rule, ..GatePolicy::default() }, Vec::new());
         let id = bench.select(who, Order { override_reason: reason.into(), ..order(0) });
         if rule != StudyRule::Off {
             assert_eq!(bench.outcome(id), "studying");
@@ -339,7 +340,8 @@ fn a_study_warns_or_stops() {
 #[test]
 fn a_study_that_does_not_end_counts_as_none() {
     for (rule, wanted) in [(StudyRule::Warn, "selected"), (StudyRule::Refuse, "study")] {
-        let mut bench = Bench::new(GatePolicy { study: rule, ..GatePolicy::default() }, Vec::new());
+        let mut bench =
+            Bench::new(GatePolicy { study: rule, unstudied: rule, ..GatePolicy::default() }, Vec::new());
         let id = bench.select(&anna(), order(0));
         bench.pass(5.0);
         assert_eq!(bench.outcome(id), wanted);

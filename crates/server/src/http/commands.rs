@@ -9,7 +9,7 @@ use crate::views;
 use api::{CommandRequest, CommandView, CommandsView, ErrorView, ProposalsView};
 use axum::extract::State;
 use axum::http::StatusCode;
-use scada::gate::{GateRefusal, Order, Origin};
+use scada::gate::{GateRefusal, Order};
 use security::Right;
 use serde::Deserialize;
 use signal::{CommandId, PointId};
@@ -75,7 +75,7 @@ pub(crate) async fn select(
     // An empty reason is the gate's to refuse, with an audit record; a long one would fill the audit.
     line(&body.reason, "the reason", MAX_TEXT)?;
     let (who, session) = (signed.0.principal.clone(), signed.0.session.clone());
-    let order = Order { point, value, reason: body.reason, origin: Origin::Operator, session };
+    let order = Order::new(point, value, &body.reason, &session);
     let selected = shared.core.ask(move |core, now| {
         let id =
             core.centre.with_gate(now.utc, |gate, table, tags| gate.select(now, &who, order, table, tags));

@@ -116,6 +116,7 @@ async fn measure(args: &PipelineArgs) -> anyhow::Result<Json> {
 fn config(args: &PipelineArgs) -> Config {
     let link = |number: usize| LinkConfig {
         name: format!("L{number}"),
+        policy: Default::default(),
         protocol: catalog::LinkProtocol::Iec104(proto_iec104::Config::default()),
     };
     Config {
@@ -127,6 +128,9 @@ fn config(args: &PipelineArgs) -> Config {
         cycle: Default::default(),
         estimation: Default::default(),
         gate: Default::default(),
+        study: Default::default(),
+        zone: Vec::new(),
+        conduit: Vec::new(),
         time: Default::default(),
         limits: server::config::LimitsConfig {
             crowded_events: args.waiting_events.div_ceil(2),
