@@ -37,6 +37,9 @@ pub struct SessionView {
     pub rights: Vec<String>,
     /// When the session ends.
     pub expires_at: String,
+    /// The latest second factor that the session has shown, `totp` or `passkey`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<String>,
     /// What the server is.
     pub server: ServerView,
 }

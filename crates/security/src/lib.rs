@@ -3,15 +3,18 @@
 //! - [`Role`], [`Right`]: the seven roles of IEC 62351-8 and what each may do, deny by default.
 //! - [`Principal`]: somebody or something with an identity, roles and areas of responsibility;
 //!   [`Principal::authorise`] is the only question that the rest of the system asks.
+//! - [`Assurance`]: which second factor a session has shown, and when; the command gate asks for a fresh one.
 //! - [`Token`], [`TokenHash`]: bearer secrets made of 32 random bytes; only the hash is ever stored.
 //! - [`AuditEntry`], [`AuditRecord`], [`ChainHead`], [`Verifier`]: what was done, in a chain of SHA-256 hashes in which
 //!   an altered, missing, exchanged or added record is found.
 
+mod assurance;
 mod audit;
 mod principal;
 mod role;
 mod token;
 
+pub use assurance::{Assurance, Factor};
 pub use audit::{
     AuditEntry, AuditRecord, Break, Broken, ChainHead, DecodeError, Outcome, Verified, Verifier, verify,
 };

@@ -4,7 +4,7 @@
 //! by signing out. Failed sign-ins are slowed down per source (S-34) and written to the audit.
 
 use anyhow::{Context as _, Result};
-use security::{AuditEntry, Outcome, Principal, Token, TokenHash};
+use security::{Assurance, AuditEntry, Outcome, Principal, Token, TokenHash};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +30,8 @@ pub(crate) struct Caller {
     pub(crate) session: String,
     pub(crate) expires: Utc,
     pub(crate) revoked: watch::Receiver<bool>,
+    /// The latest second factor; none for bearer tokens.
+    pub(crate) assurance: Assurance,
 }
 
 /// Why a sign-in failed.
@@ -132,6 +134,7 @@ impl Identity {
             session: format!("{kind} {a:02x}{b:02x}{c:02x}{d:02x}"),
             expires,
             revoked,
+            assurance: Assurance::NONE,
         }
     }
 

@@ -154,6 +154,7 @@ fn view(caller: &Caller, shared: &Shared) -> SessionView {
         areas: caller.principal.areas.to_names(),
         rights: caller.principal.rights().into_iter().map(|right| right.name().to_owned()).collect(),
         expires_at: stamp(caller.expires),
+        second_factor: caller.assurance.latest().map(|(factor, _)| factor.name().to_owned()),
         server: shared.server.clone(),
     }
 }
