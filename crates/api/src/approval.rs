@@ -22,6 +22,8 @@ pub struct ApprovalView {
     pub targets: String,
     /// Why.
     pub reason: String,
+    /// The command that waits, where it is about one.
+    pub command: Option<u64>,
 }
 
 /// All that wait, oldest first.

@@ -7,6 +7,7 @@ mod alarm;
 mod alarm_management;
 mod approval;
 mod command;
+mod conduit;
 mod grid;
 mod live;
 mod point;
@@ -23,7 +24,11 @@ pub use alarm_management::{
     FirstOutView, FloodView, FrequentView, GroupLineView, GroupsView, OutOfServiceRequest, ShelveRequest,
 };
 pub use approval::{ApprovalView, ApprovalsView};
-pub use command::{CommandRequest, CommandView, CommandsView, ProposalView, ProposalsView, StageView};
+pub use command::{
+    CommandRequest, CommandView, CommandsView, ProposalView, ProposalsView, SeenState, StageView, StudyView,
+    StudyViolationView,
+};
+pub use conduit::{ConduitLinkView, ConduitView, ConduitsView, ForbiddenView, FunctionView};
 pub use grid::{
     BadDataView, BranchEndView, BranchEstimateView, BranchView, BusEstimateView, EquipmentView, EstimateView,
     NetworkView, SubstationView, SwitchView,

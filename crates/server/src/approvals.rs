@@ -5,9 +5,10 @@ use crate::views::stamp;
 use exchange::points_csv::Difference;
 use scada::approval::{Approvals, Request};
 use scada::event::{EventKind, NewEvent, Severity};
+use scada::gate::{CommandRecord, CommandState};
 use scada::mode::PointMode;
 use security::{AuditEntry, Outcome, Principal, Right};
-use signal::{PointId, PointList};
+use signal::{CommandId, PointId, PointList};
 use std::time::Duration;
 use store::Record;
 use timebase::Now;
@@ -29,9 +30,25 @@ pub(crate) struct SetAside {
 /// Conditions or a point.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    Shelve { ids: Vec<String>, span: Duration, one_shot: bool },
-    OutOfService { ids: Vec<String>, span: Duration },
-    Mode { point: PointId, mode: PointMode },
+    Shelve {
+        ids: Vec<String>,
+        span: Duration,
+        one_shot: bool,
+    },
+    OutOfService {
+        ids: Vec<String>,
+        span: Duration,
+    },
+    Mode {
+        point: PointId,
+        mode: PointMode,
+    },
+    /// A command that the gate holds until somebody approves; `text` says to what.
+    Command {
+        id: CommandId,
+        point: PointId,
+        text: String,
+    },
 }
 
 impl What {
@@ -42,13 +59,14 @@ impl What {
                 u64::try_from(ids.len()).unwrap_or(u64::MAX)
             }
             // Giving a point back is no setting aside.
+            Self::Command { .. } => 1,
             Self::Mode { mode, .. } => u64::from(*mode != PointMode::default()),
         }
     }
 
     /// Whether it is about a point itself.
     pub(crate) fn is_about(&self, id: PointId) -> bool {
-        matches!(self, Self::Mode { point, .. } if *point == id)
+        matches!(self, Self::Mode { point, .. } | Self::Command { point, .. } if *point == id)
     }
 
     /// The right that asking and approving need.
@@ -56,7 +74,7 @@ impl What {
         match self {
             Self::Shelve { .. } => Right::Acknowledge,
             Self::OutOfService { .. } => Right::Configure,
-            Self::Mode { .. } => Right::Command,
+            Self::Mode { .. } | Self::Command { .. } => Right::Command,
         }
     }
 
@@ -65,6 +83,7 @@ impl What {
             Self::Shelve { .. } => "shelve alarm",
             Self::OutOfService { .. } => "alarm out of service",
             Self::Mode { .. } => "set point mode",
+            Self::Command { .. } => "command",
         }
     }
 
@@ -75,6 +94,10 @@ impl What {
                 let named: Vec<&str> = ids.iter().take(NAMED).map(String::as_str).collect();
                 let more = ids.len() - named.len();
                 named.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+            }
+            Self::Command { point, text, .. } => {
+                let name = points.get(*point).map_or("", |def| def.name.as_str());
+                format!("{text} {name}")
             }
             Self::Mode { point, mode } => {
                 let name = points.get(*point).map_or("", |def| def.name.as_str());
@@ -144,7 +167,8 @@ pub(crate) fn note(
         text,
         actor: Some(actor.to_owned()),
     });
-    if core.audit_broken {
+    // What happens to a command is audited by the gate.
+    if core.audit_broken || matches!(what, What::Command { .. }) {
         return;
     }
     let entry = AuditEntry {
@@ -216,5 +240,61 @@ pub(crate) fn view(request: &Request<SetAside>, points: &PointList) -> api::Appr
         count: what.count(),
         targets: what.targets(points),
         reason: reason.clone(),
+        command: match what {
+            What::Command { id, .. } => Some(id.0),
+            What::Shelve { .. } | What::OutOfService { .. } | What::Mode { .. } => None,
+        },
+    }
+}
+
+/// Files what the gate holds for a second person, and lets go what does not wait any more.
+pub(crate) fn follow_commands(core: &mut Core, now: Now) {
+    let waits = |id: CommandId| {
+        core.centre.gate().get(id).is_some_and(|command| command.state == CommandState::WaitingApproval)
+    };
+    let filed: Vec<(u64, CommandId)> = core
+        .approvals
+        .list
+        .iter()
+        .filter_map(|request| match request.what.what {
+            What::Command { id, .. } => Some((request.id, id)),
+            What::Shelve { .. } | What::OutOfService { .. } | What::Mode { .. } => None,
+        })
+        .collect();
+    let over: Vec<u64> = filed.iter().filter(|(_, id)| !waits(*id)).map(|(request, _)| *request).collect();
+    let new: Vec<SetAside> = core
+        .centre
+        .gate()
+        .waiting_approval()
+        .filter(|command| filed.iter().all(|(_, id)| *id != command.id))
+        .map(wish)
+        .collect();
+    for request in over {
+        // It is decided, given back or over: nobody is asked any more.
+        let _gone = core.approvals.list.refuse(request, now);
+    }
+    for wanted in new {
+        let by = wanted.who.name.clone();
+        let asked = core.approvals.list.ask(&by, wanted, now).ok();
+        if let Some(request) = asked.and_then(|id| core.approvals.list.get(id, now).cloned()) {
+            note(core, &request, None, Became::Waiting, now);
+        }
+    }
+}
+
+fn wish(command: &CommandRecord) -> SetAside {
+    let (id, point, text) = (command.id, command.point, command.value_text.clone());
+    // Only the name counts: whoever approves is asked for their own rights.
+    let who = Principal {
+        name: command.actor.clone(),
+        roles: std::collections::BTreeSet::new(),
+        areas: security::Areas::NONE,
+        kind: security::PrincipalKind::Human,
+    };
+    SetAside {
+        what: What::Command { id, point, text },
+        reason: command.reason.clone(),
+        who,
+        session: command.session.clone(),
     }
 }

@@ -177,8 +177,13 @@ pub(crate) fn apply(config: &mut Config) {
 
 /// The conduits as the gate takes them.
 pub(crate) fn to_gate(config: &Config) -> Vec<Conduit> {
+    config.conduit.iter().map(one).collect()
+}
+
+/// One of them.
+pub(crate) fn one(conduit: &ConduitConfig) -> Conduit {
     let texts = |list: &[Spanned<String>]| list.iter().map(|text| text.get_ref().clone()).collect();
-    let one = |conduit: &ConduitConfig| Conduit {
+    Conduit {
         name: conduit.name.get_ref().clone(),
         links: texts(&conduit.links),
         limit: conduit
@@ -186,8 +191,7 @@ pub(crate) fn to_gate(config: &Config) -> Vec<Conduit> {
             .map(|per_minute| RateLimit { per_minute, burst: conduit.burst.unwrap_or(per_minute.max(1.0)) }),
         classes: texts(&conduit.classes),
         commands: conduit.direction == Direction::Both,
-    };
-    config.conduit.iter().map(one).collect()
+    }
 }
 
 #[cfg(test)]

@@ -200,6 +200,7 @@ impl Core {
             }
             let now = self.clock.now();
             crate::studies::begin(&mut self, &studied, now);
+            crate::approvals::follow_commands(&mut self, now);
             self.execute_ready(now);
             self.flush().await;
             if let Some(reply) = reply {

@@ -32,6 +32,8 @@ pub struct GateTimes {
     pub per_substation_burst: f64,
     /// This many points commanded by one person or application within a minute are an alarm; 0 for never.
     pub velocity_points: usize,
+    /// How long a second factor counts as fresh.
+    pub step_up_s: f64,
     /// What interlocks do.
     pub interlock: InterlockConfig,
     /// Classes of points; a point is in the first that names it.
@@ -53,6 +55,7 @@ impl Default for GateTimes {
             per_substation_per_minute: policy.area.per_minute,
             per_substation_burst: policy.area.burst,
             velocity_points: policy.velocity,
+            step_up_s: 300.0,
             interlock: InterlockConfig::default(),
             class: Vec::new(),
             earth_switch: Vec::new(),
@@ -223,6 +226,7 @@ pub(crate) fn check(gate: &GateTimes, study: &StudyConfig) -> Result<(), String>
         ("gate.answer_timeout_s", gate.answer_timeout_s),
         ("gate.return_timeout_s", gate.return_timeout_s),
         ("gate.deadline_s", gate.deadline_s),
+        ("gate.step_up_s", gate.step_up_s),
         ("gate.per_substation_per_minute", gate.per_substation_per_minute),
     ];
     for (key, value) in seconds {
@@ -311,6 +315,11 @@ const fn study_rule(rule: Rule) -> StudyRule {
 }
 
 impl GateTimes {
+    /// How long a second factor counts as fresh.
+    pub(crate) fn step_up(&self) -> Duration {
+        Duration::from_secs_f64(self.step_up_s)
+    }
+
     /// As the gate takes them.
     pub fn to_gate(&self, study: &StudyConfig) -> GateConfig {
         GateConfig {

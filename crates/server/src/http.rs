@@ -10,6 +10,7 @@ mod alarms;
 mod approvals;
 mod clock;
 mod commands;
+mod conduits;
 mod errors;
 mod extract;
 mod grid;
@@ -193,6 +194,7 @@ fn view_routes() -> Routes {
         .add(view, routes!(commands::list))
         .add(view, routes!(commands::one))
         .add(view, routes!(commands::proposals))
+        .add(view, routes!(conduits::list))
         .add(view, routes!(grid::network))
         .add(view, routes!(grid::estimate))
 }

@@ -89,12 +89,12 @@ impl StudyBase {
             voltages: known.estimate.voltages.clone(),
             at: now,
         };
-        base.take_readings(reading);
-        base.balance(known.grid, known.estimate);
+        let read = base.take_readings(reading);
+        base.balance(known.grid, known.estimate, &read);
         base
     }
 
-    fn take_readings(&mut self, reading: impl Fn(MeasurementIdx) -> Option<f64>) {
+    fn take_readings(&mut self, reading: impl Fn(MeasurementIdx) -> Option<f64>) -> HashSet<MeasurementRole> {
         let mut seen = HashSet::new();
         for measurement in MeasurementIdx::all(self.network.measurements().len()) {
             let role = self.network[measurement].role;
@@ -113,10 +113,16 @@ impl StudyBase {
                 *place = value;
             }
         }
+        seen
     }
 
     /// Puts what is missing to the estimated injections on loads and machines, and the estimated voltages on machines.
-    fn balance(&mut self, (grid, map): (&Grid, &GridMap), estimate: &Estimate) {
+    fn balance(
+        &mut self,
+        (grid, map): (&Grid, &GridMap),
+        estimate: &Estimate,
+        read: &HashSet<MeasurementRole>,
+    ) {
         let network = Arc::clone(&self.network);
         let mut loads = vec![Vec::new(); grid.buses.len()];
         let mut machines = vec![Vec::new(); grid.buses.len()];
@@ -148,8 +154,13 @@ impl StudyBase {
                 - sum(&schedule.load_q_mvar, loads)
                 - q * grid.base_mva;
             share(missing_p, (&mut schedule.load_p_mw, loads), (&mut schedule.machine_p_mw, machines));
-            // A regulating machine delivers what is missing by itself.
-            if !machines.iter().any(|machine| regulates(&machine)) {
+            let is_read = |machine: &usize| {
+                let index = u32::try_from(*machine).unwrap_or(u32::MAX);
+                read.contains(&MeasurementRole::MachineReactiveInjection(MachineIdx(index)))
+            };
+            // What a regulating machine delivers is found by the power flow: only a reading tells it from the load.
+            let regulated = machines.iter().any(|machine| regulates(&machine));
+            if !regulated || (!loads.is_empty() && machines.iter().all(is_read)) {
                 share(
                     missing_q,
                     (&mut schedule.load_q_mvar, loads),
@@ -334,3 +345,6 @@ impl Comparison<'_> {
         (mw, names)
     }
 }
+
+#[cfg(test)]
+mod tests;

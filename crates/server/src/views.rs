@@ -9,7 +9,7 @@ use app::EstimateImage;
 use scada::alarm::Alarm;
 use scada::centre::Centre;
 use scada::event::Event;
-use scada::gate::{CommandRecord, Origin};
+use scada::gate::{CommandRecord, Origin, StudyReport, StudyViolation};
 use scada::mode::SetMode;
 use scada::table::PointState;
 use scada::tag::Tag;
@@ -253,8 +253,41 @@ pub(crate) fn command(command: &CommandRecord) -> CommandView {
             })
             .collect(),
         refusal: command.refusal.as_ref().map(|refusal| format!("{} – {}", refusal.text, refusal.hint)),
+        refusal_code: command.refusal.as_ref().map(|refusal| refusal.code.to_owned()),
+        class: command.class.clone(),
+        warnings: command.warnings.clone(),
+        overridden: command.overridden.clone(),
+        override_reason: command.override_reason.clone(),
+        study: command.study.as_ref().map(study),
+        two_persons: command.two_persons,
+        approved_by: command.approved_by.clone(),
         created_at: stamp(command.created),
         expires_at: command.expires_utc.map(stamp),
+    }
+}
+
+fn study(report: &StudyReport) -> api::StudyView {
+    let violation = |violation: &StudyViolation| api::StudyViolationView {
+        kind: violation.kind.to_owned(),
+        name: violation.name.clone(),
+        before: violation.before,
+        after: violation.after,
+        limit: violation.limit,
+        unit: violation.unit.to_owned(),
+    };
+    api::StudyView {
+        outcome: report.outcome.name().to_owned(),
+        objection: report.objection(),
+        violations: report.violations.iter().map(violation).collect(),
+        de_energised_mw: report.de_energised_mw,
+        de_energised: report.de_energised.clone(),
+        islands_before: report.islands.0,
+        islands_after: report.islands.1,
+        buses: report.buses,
+        heaviest: report.heaviest.as_ref().map(|(name, _)| name.clone()),
+        heaviest_percent: report.heaviest.as_ref().map(|(_, percent)| *percent),
+        lowest_pu: report.voltages.map(|(low, _)| low),
+        highest_pu: report.voltages.map(|(_, high)| high),
     }
 }
 

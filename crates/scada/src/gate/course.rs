@@ -62,6 +62,12 @@ impl Gate {
         std::mem::take(&mut self.studies)
     }
 
+    /// Commands that a second person is asked about.
+    pub fn waiting_approval(&self) -> impl Iterator<Item = &CommandRecord> {
+        let open = self.open.values().filter_map(|id| self.commands.get(id));
+        open.filter(|record| record.state == CommandState::WaitingApproval)
+    }
+
     /// Alarms since the last call.
     pub(crate) fn take_alarms(&mut self) -> Vec<GateAlarm> {
         std::mem::take(&mut self.alarms)

@@ -217,7 +217,7 @@ fn act_on(
     let SetAside { what, reason, who, session } = wanted;
     let ids = match what {
         What::Shelve { ids, .. } | What::OutOfService { ids, .. } => ids.clone(),
-        What::Mode { .. } => Vec::new(),
+        What::Mode { .. } | What::Command { .. } => Vec::new(),
     };
     let act = Act { action: what.action(), right: what.right(), ids, reason: reason.clone() };
     let doer = Doer { name: who.name.clone(), at: now.utc, reason: reason.clone() };
@@ -230,7 +230,7 @@ fn act_on(
             let inhibit = who.inhibit(*span, false);
             alarms.take_out_of_service(id, point, inhibit).map_err(|refusal| refusal.to_string())
         }
-        What::Mode { .. } => Ok(()),
+        What::Mode { .. } | What::Command { .. } => Ok(()),
     })
 }
 

@@ -116,6 +116,10 @@ fn decide_in(
     }
     .map_err(refusal)?;
     note(core, &request, Some((&who.name, session)), became, now);
+    if let (What::Command { id, .. }, false) = (&request.what.what, became == Became::Approved) {
+        let id = *id;
+        core.centre.with_gate(now.utc, |gate, table, _| gate.disapprove(now, who, id, table))?;
+    }
     if became == Became::Approved {
         carry_out(core, &request, who, now)?;
     }
@@ -142,6 +146,9 @@ fn carry_out(
             }
         }
         What::Mode { .. } => mode::carry_out(core, &wanted, now).map(drop),
+        What::Command { id, .. } => {
+            Ok(core.centre.with_gate(now.utc, |gate, table, _| gate.approve(now, second, *id, table))?)
+        }
     }
 }
 
@@ -149,7 +156,9 @@ fn carry_out(
 fn may_see(core: &Core, who: &Principal, request: &Request<SetAside>) -> bool {
     let points = core.centre.table().points();
     match &request.what.what {
-        What::Mode { point, .. } => points.get(*point).is_some_and(|def| who.areas.cover(&def.substation)),
+        What::Mode { point, .. } | What::Command { point, .. } => {
+            points.get(*point).is_some_and(|def| who.areas.cover(&def.substation))
+        }
         What::Shelve { ids, .. } | What::OutOfService { ids, .. } => {
             request.by == who.name || ids.iter().all(|id| alarm_acts::is_covered(core, id, who))
         }

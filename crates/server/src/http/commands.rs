@@ -9,10 +9,11 @@ use crate::views;
 use api::{CommandRequest, CommandView, CommandsView, ErrorView, ProposalsView};
 use axum::extract::State;
 use axum::http::StatusCode;
-use scada::gate::{GateRefusal, Order};
+use scada::gate::{GateRefusal, Order, Seen};
 use security::Right;
 use serde::Deserialize;
 use signal::{CommandId, PointId};
+use timebase::Utc;
 use utoipa::IntoParams;
 
 /// How many to list.
@@ -75,8 +76,15 @@ pub(crate) async fn select(
     // An empty reason is the gate's to refuse, with an audit record; a long one would fill the audit.
     line(&body.reason, "the reason", MAX_TEXT)?;
     let (who, session) = (signed.0.principal.clone(), signed.0.session.clone());
-    let order = Order::new(point, value, &body.reason, &session);
+    let seen = body.seen.map(seen).transpose()?;
+    let override_reason = body.override_reason.unwrap_or_default();
+    if override_reason.len() > MAX_REASON {
+        return Err(ApiError::bad_request("the reason to override is too long", "shorten it"));
+    }
+    let (assurance, fresh) = (signed.0.assurance, shared.blueprint.config.gate.step_up());
+    let order = Order { seen, override_reason, ..Order::new(point, value, &body.reason, &session) };
     let selected = shared.core.ask(move |core, now| {
+        let order = Order { stepped_up: assurance.is_fresh(now.mono, fresh), ..order };
         let id =
             core.centre.with_gate(now.utc, |gate, table, tags| gate.select(now, &who, order, table, tags));
         core.centre.gate().get(id).map(|command| (views::command(command), command.refusal.clone()))
@@ -84,7 +92,7 @@ pub(crate) async fn select(
     let (view, refusal) = selected.await?.ok_or_else(|| ApiError::not_found("command"))?;
     let status = match refusal.as_ref().map(|refusal| refusal.code) {
         None => StatusCode::CREATED,
-        Some("role" | "area") => StatusCode::FORBIDDEN,
+        Some("role" | "area" | "override" | "step_up") => StatusCode::FORBIDDEN,
         Some(_) => StatusCode::CONFLICT,
     };
     Ok((status, Json(view)))
@@ -145,6 +153,13 @@ pub(crate) async fn proposals(
         entries.take(limit).map(|entry| views::proposal(entry, points)).collect()
     });
     Ok(Json(ProposalsView { proposals: proposals.await? }))
+}
+
+fn seen(state: api::SeenState) -> Result<Seen, ApiError> {
+    let wrong =
+        || ApiError::bad_request("seen.at is no time", "ISO 8601 with an offset or Z, as the point shows it");
+    let at = state.at.map(|text| Utc::parse_iso_8601(&text).ok_or_else(wrong)).transpose()?;
+    Ok(Seen { value: state.value, at })
 }
 
 async fn fetch(shared: &Shared, id: u64) -> Result<CommandView, ApiError> {
