@@ -226,6 +226,8 @@ export interface Approval {
   count: number;
   targets: string;
   reason: string;
+  /** The command that waits, where it is about one. */
+  command: number | null;
 }
 
 export interface GroupLine {
@@ -316,6 +318,8 @@ export interface GridEvent {
 }
 
 export type CommandState =
+  | "studying"
+  | "waiting_approval"
   | "selecting"
   | "selected"
   | "executing"
@@ -339,8 +343,75 @@ export interface Command {
   state: CommandState;
   stages: { at: string; stage: string; text: string }[];
   refusal: string | null;
+  refusal_code: string | null;
+  class: string;
+  warnings: string[];
+  overridden: string[];
+  override_reason: string;
+  study: Study | null;
+  two_persons: boolean;
+  approved_by: string | null;
   created_at: string;
   expires_at: string | null;
+}
+
+/** What the grid would look like after a command. */
+export interface Study {
+  outcome: "solved" | "not_converged" | "not_possible";
+  objection: string | null;
+  violations: {
+    kind: "voltage_low" | "voltage_high" | "loading";
+    name: string;
+    before: number | null;
+    after: number;
+    limit: number;
+    unit: string;
+  }[];
+  de_energised_mw: number;
+  de_energised: string[];
+  islands_before: number;
+  islands_after: number;
+  buses: number;
+  heaviest: string | null;
+  heaviest_percent: number | null;
+  lowest_pu: number | null;
+  highest_pu: number | null;
+}
+
+/** What a command is made of: the wish, and the state that it was made for. */
+export interface CommandWish {
+  value: number;
+  reason: string;
+  seen: { value: number | null; at: string | null };
+  override_reason?: string;
+}
+
+export interface FunctionCode {
+  code: number;
+  name: string;
+}
+
+/** Conduits with what may pass on their links, and what did not. */
+export interface Conduits {
+  zones: string[];
+  conduits: {
+    name: string;
+    from: string;
+    to: string;
+    commands: boolean;
+    classes: string[];
+    per_minute: number | null;
+    burst: number | null;
+    links: {
+      link: string;
+      protocol: string;
+      tls: boolean;
+      to_field: FunctionCode[];
+      from_field: FunctionCode[];
+      listed: boolean;
+      forbidden: { direction: "to_field" | "from_field"; function: FunctionCode; count: number; last_at: string }[];
+    }[];
+  }[];
 }
 
 export interface Switch {
@@ -576,7 +647,8 @@ export const api = {
     call<AlarmsChanged>("POST", `/alarms/${act}`, { ids }),
   events: (filter: { after?: number; before?: number; limit?: number }) =>
     call<{ events: GridEvent[]; last_seq: number }>("GET", `/events${query(filter)}`),
-  select: (point: number, value: number, reason: string) => command("/commands", { point, value, reason }),
+  select: (point: number, wish: CommandWish) => command("/commands", { point, ...wish }),
+  conduits: () => call<Conduits>("GET", "/conduits"),
   execute: (id: number) => command(`/commands/${id}/execute`),
   cancel: (id: number) => command(`/commands/${id}/cancel`),
   command: (id: number) => call<Command>("GET", `/commands/${id}`),

@@ -3,7 +3,7 @@ import { useEffect, useState } from "react";
 import { api, type Approval } from "../api";
 import { count, stamp } from "../format";
 import { Notice } from "../parts/marks";
-import { session, store, useCell, useTopic, useZone } from "../state";
+import { go, session, store, useCell, useTopic, useZone } from "../state";
 import { S } from "../strings";
 
 export function Approvals() {
@@ -61,7 +61,14 @@ export function Approvals() {
                   <td className="time">{stamp(row.at, zone)}</td>
                   <td className="time">{stamp(row.expires_at, zone)}</td>
                   <td className="num">{count(row.count)}</td>
-                  <td>{row.targets}</td>
+                  <td>
+                    {row.targets}{" "}
+                    {row.command !== null && (
+                      <button type="button" className="link" onClick={() => go("commands", String(row.command))}>
+                        {S.commands.details(row.command)}
+                      </button>
+                    )}
+                  </td>
                   <td>{row.reason}</td>
                   <td>
                     {!own && (

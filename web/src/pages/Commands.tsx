@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "react";
 import { api, type Command, type Proposal } from "../api";
 import { clock, stamp } from "../format";
-import { Stages } from "../parts/ControlDialog";
+import { Findings, Stages } from "../parts/ControlDialog";
 import { Chip, Notice, type Tone, toneOf } from "../parts/marks";
 import { type Column, VirtualTable } from "../parts/VirtualTable";
 import { go, open, store, useRoute, useTopic, useZone } from "../state";
@@ -101,6 +101,7 @@ function Details({ command }: { command: Command }) {
           </>
         )}
       </dl>
+      <Findings command={command} />
       <Stages command={command} />
     </>
   );

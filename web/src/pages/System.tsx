@@ -2,6 +2,7 @@
 import type { ComponentType } from "react";
 import { go, may, session, useCell, useRoute } from "../state";
 import { S } from "../strings";
+import { Conduits } from "./system/Conduits";
 import { State } from "./system/State";
 
 interface Section {
@@ -12,7 +13,10 @@ interface Section {
   view: ComponentType;
 }
 
-const SECTIONS: readonly Section[] = [{ name: "state", needs: ["view"], view: State }];
+const SECTIONS: readonly Section[] = [
+  { name: "state", needs: ["view"], view: State },
+  { name: "conduits", needs: ["view"], view: Conduits },
+];
 
 export function System({ onSignOut }: { onSignOut: () => void }) {
   useCell(session);

@@ -1,17 +1,20 @@
 // One command, from the wish to the returned measurement. Nothing here assumes success: the state shown comes
 // from the server, the position shown comes from the measurement.
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { ApiError, api, type Command, type Point } from "../api";
+import { ApiError, api, type Command, type CommandWish, type Point } from "../api";
 import { fixed } from "../format";
 import { catalogue, may, pointOf, read, store, useCatalogue, useTick, useTopic, useZone } from "../state";
 import { clock } from "../format";
 import { S } from "../strings";
 import { Dialog } from "./Dialog";
+import { StudyResult } from "./StudyResult";
 import { Chip, Quality, TagMarks, toneOf, ValueText } from "./marks";
 import { age } from "../format";
 
 const POLL_MS = 1000;
 const FINAL = new Set(["confirmed", "refused", "failed", "timed_out", "cancelled", "expired"]);
+/** Nothing has moved yet: it can be given back. */
+const ARMED = new Set(["studying", "waiting_approval", "selecting", "selected"]);
 export const isFinal = (command: Command): boolean => FINAL.has(command.state);
 
 export function ControlDialog({ point: id, onClose }: { point: number; onClose: () => void }) {
@@ -41,7 +44,7 @@ export function ControlDialog({ point: id, onClose }: { point: number; onClose: 
   };
   const close = () => {
     // Leaving a selection armed behind a closed dialog would let it be forgotten.
-    if (command !== null && (command.state === "selected" || command.state === "selecting")) {
+    if (command !== null && ARMED.has(command.state)) {
       void api.cancel(command.id).then((answer) => store.mergeCommand(answer), () => {});
     }
     onClose();
@@ -56,7 +59,7 @@ export function ControlDialog({ point: id, onClose }: { point: number; onClose: 
         </p>
       )}
       {command === null ? (
-        <Wish point={point} busy={busy} onSelect={(value, reason) => run(() => api.select(id, value, reason))} onCancel={close} />
+        <Wish point={point} busy={busy} onSelect={(wish) => run(() => api.select(id, wish))} onCancel={close} />
       ) : (
         <Progress
           command={command}
@@ -117,7 +120,7 @@ function Measured({ point }: { point: Point }) {
 interface WishProps {
   point: Point | null;
   busy: boolean;
-  onSelect: (value: number, reason: string) => void;
+  onSelect: (wish: CommandWish) => void;
   onCancel: () => void;
 }
 
@@ -125,6 +128,8 @@ function Wish({ point, busy, onSelect, onCancel }: WishProps) {
   useTopic("link");
   const [value, setValue] = useState<number | null>(null);
   const [reason, setReason] = useState("");
+  const [override, setOverride] = useState(false);
+  const [why, setWhy] = useState("");
   const control = point?.control ?? null;
   const obstacle = !may("command")
     ? S.control.noRight
@@ -135,9 +140,13 @@ function Wish({ point, busy, onSelect, onCancel }: WishProps) {
         : null;
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (value !== null && obstacle === null) onSelect(value, reason.trim());
+    if (value === null || obstacle !== null || point === null) return;
+    // What the screen shows now is what the wish is made for: the centre refuses when it is not so any more.
+    const shown = read(point.id);
+    const seen = { value: shown.value, at: shown.t === null ? null : new Date(shown.t).toISOString() };
+    onSelect({ value, reason: reason.trim(), seen, ...(override ? { override_reason: why.trim() } : {}) });
   };
-  const ready = value !== null && reason.trim() !== "" && obstacle === null && !busy;
+  const ready = value !== null && reason.trim() !== "" && (!override || why.trim() !== "") && obstacle === null && !busy;
   return (
     <form onSubmit={submit}>
       {obstacle !== null && (
@@ -160,6 +169,18 @@ function Wish({ point, busy, onSelect, onCancel }: WishProps) {
           autoComplete="off"
         />
       </label>
+      {may("override") && (
+        <label className="check">
+          <input type="checkbox" checked={override} onChange={(event) => setOverride(event.target.checked)} data-testid="ctl-override" />
+          {S.control.override}
+        </label>
+      )}
+      {override && (
+        <label className="field">
+          <span>{S.control.overrideReason}</span>
+          <input type="text" required maxLength={200} value={why} onChange={(event) => setWhy(event.target.value)} data-testid="ctl-override-reason" autoComplete="off" />
+        </label>
+      )}
       <footer>
         <button type="button" onClick={onCancel} data-testid="ctl-cancel">
           {S.cancel}
@@ -258,7 +279,7 @@ interface ProgressProps {
 
 function Progress({ command, busy, onConfirm, onCancel, onAgain, onClose }: ProgressProps) {
   const selected = command.state === "selected";
-  const cancellable = selected || command.state === "selecting";
+  const cancellable = ARMED.has(command.state);
   const first = useRef<HTMLButtonElement>(null);
   // The safe button has the focus: Enter pressed twice never executes.
   useEffect(() => first.current?.focus(), [cancellable]);
@@ -268,6 +289,7 @@ function Progress({ command, busy, onConfirm, onCancel, onAgain, onClose }: Prog
         <Chip tone={toneOf(command.state)}>{S.commands.states[command.state]}</Chip>
         <StateText command={command} />
       </div>
+      <Findings command={command} />
       <Stages command={command} />
       <footer>
         {cancellable ? (
@@ -293,6 +315,28 @@ function Progress({ command, busy, onConfirm, onCancel, onAgain, onClose }: Prog
         )}
       </footer>
     </div>
+  );
+}
+
+/** What was found out about a command on its way. */
+export function Findings({ command }: { command: Command }) {
+  return (
+    <>
+      {command.warnings.length > 0 && (
+        <ul className="warnings" aria-label={S.control.warnings} data-testid="ctl-warnings">
+          {command.warnings.map((text) => (
+            <li key={text}>{text}</li>
+          ))}
+        </ul>
+      )}
+      {command.overridden.map((text) => (
+        <p key={text} className="problem">
+          {S.control.overridden(text)} ({command.override_reason})
+        </p>
+      ))}
+      {command.approved_by !== null && <p className="muted">{S.control.approvedBy(command.approved_by)}</p>}
+      {command.study !== null && <StudyResult study={command.study} />}
+    </>
   );
 }
 

@@ -115,6 +115,8 @@ export type Tone = "plain" | "pending" | "bad" | "done";
 
 export function toneOf(state: CommandState): Tone {
   switch (state) {
+    case "studying":
+    case "waiting_approval":
     case "selecting":
     case "selected":
     case "executing":
