@@ -184,7 +184,17 @@ class Api(Http):
             self.credentials = {"Cookie": cookie, "Origin": self.base}
 
     def ask(self, method, path, body=None):
+        if (method, path) == ("POST", "/api/v1/commands") and "point" in (body or {}) and "seen" not in body:
+            body = body | self.shown(body["point"])
         return self.request(method, path, body, self.credentials)
+
+    def shown(self, point):
+        """What a page shows of a point, as a command names it."""
+        answer = self.request("GET", f"/api/v1/points/{point}", headers=self.credentials)
+        if answer.status != 200:
+            return {}
+        view = answer.json
+        return {"seen": {"value": view["value"], "at": view["source_time"] or view["receive_time"]}}
 
     def _good(self, method, path, body=None):
         answer = self.ask(method, path, body)
@@ -227,7 +237,7 @@ class Api(Http):
     def command(self, point, value, reason):
         """Selects and waits until the device holds the select; returns the command, whatever became of it."""
         made = self.post("commands", {"point": point, "value": value, "reason": reason})
-        return self.command_beyond(made["id"], ("selecting",))
+        return self.command_beyond(made["id"], ("studying", "selecting"))
 
     def command_beyond(self, number, states, seconds=20.0):
         """The command as soon as it is in none of the states."""
@@ -369,6 +379,9 @@ class Plant:
     def __init__(self, folder, stations=None, extra="", timers=None, tls=None, rate=10_000):
         """`stations` maps names to addresses for links that do not lead to the twin, `tls` to tables of their keys;
         `rate` is what one caller may ask a second: tests ask more than people."""
+    def __init__(self, folder, stations=None, extra="", timers=None, tls=None):
+        """`stations` maps names to addresses for links that do not lead to the twin, `tls` to tables of their keys. Studies warn
+        unless `extra` says otherwise: what most tests switch is not what they are about."""
         self.folder = folder
         self.port = free_ports(len(STATIONS) + 1)
         self.data = folder / "data"
@@ -386,6 +399,8 @@ class Plant:
                 f"common_address = {at + 1}\ncounters_every_s = 10.0\n{timers}\n"
                 f"{'tls = ' + tls[name] if name in (tls or {}) else ''}\n"
             )
+        if "[study]" not in extra:
+            extra += '\n[study]\nviolations = "warn"\nunstudied = "warn"\n'
         (folder / "centre.toml").write_text(
             f'name = "Test centre"\n[network]\nfile = "{NETWORK}"\n[data]\ndirectory = "data"\n'
             f'[http]\nlisten = "127.0.0.1:0"\nrequests_per_s = {rate}\n{extra}\n{links}'

@@ -112,6 +112,13 @@ class RawStation:
         """A single indication with its time."""
         self._objects(M_SP_TB_1, [(address, bytes([int(on)]) + cp56time2a(at))])
 
+    def send_asdu(self, kind, cause, body=None, place=(1, 0)):
+        """One object of any type, with what the standard puts into it; `place` is common address and object address."""
+        known = {105: b"\x01", 107: b"\x55\xaa" + cp56time2a(time.time()), 110: b"\0\0\0"}
+        body = known.get(kind, b"\0") if body is None else body
+        head = struct.pack("<BBBBH", kind, 1, cause, 0, place[0]) + struct.pack("<I", place[1])[:3]
+        self._send(head + body)
+
     def close(self):
         self.closed = True
         self.listener.close()

@@ -92,7 +92,7 @@ class Load:
         value = 0 if point["text"] == "closed" else 1
         made = self.api.post("commands", {"point": point["id"], "value": value, "reason": reason})
         self.ledger.selected.append(reason)
-        made = self.api.command_beyond(made["id"], ("selecting",))
+        made = self.api.command_beyond(made["id"], ("studying", "selecting"))
         self.api.post(f"commands/{made['id']}/execute")
         self.ledger.executed.append(reason)
         self.api.command_beyond(made["id"], OPEN, 5)

@@ -321,7 +321,7 @@ impl Comparison<'_> {
             let is_worse = before.is_none_or(|before| excess > worse(before).max(0.0) + WORSE_PU);
             let name = self.network[self.network.substation_of(node)].name.clone();
             (excess > 0.0 && is_worse)
-                .then(|| (excess, StudyViolation { kind, name, before, after, limit, unit: "p.u." }))
+                .then_some((excess, StudyViolation { kind, name, before, after, limit, unit: "p.u." }))
         })
     }
 
