@@ -26,7 +26,9 @@ def cp56time2a(at):
 class RawStation:
     """Common address 1; one connection at a time."""
 
-    def __init__(self):
+    def __init__(self, secure=None):
+        """`secure` makes of each connection what is spoken on, e.g. with TLS."""
+        self.secure = secure or (lambda connection: connection)
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", 0))
@@ -45,6 +47,10 @@ class RawStation:
             except OSError:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                connection = self.secure(connection)
+            except OSError:
+                continue
             with self.lock:
                 self.connection, self.sent, self.acked, self.received = connection, 0, 0, 0
             try:
