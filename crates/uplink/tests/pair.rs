@@ -163,7 +163,17 @@ fn a_request_is_taken_in_time_and_refused_when_it_is_late() {
     pair.pass(Duration::from_secs(1));
     pair.centre.request(pair.now, (0, select()), Duration::from_secs(2)).unwrap();
     pair.settle();
-    assert_eq!(pair.edge_events.last(), Some(&EdgeEvent::Request { link: 0, request: select() }));
+    let Some(EdgeEvent::Request { link: 0, request }) = pair.edge_events.last() else {
+        panic!("nothing came")
+    };
+    // What is left of the window goes on with it: it must not wait longer for the device's link either.
+    let deadline = request.command().and_then(|command| command.deadline).unwrap();
+    assert!(
+        deadline > pair.now && deadline <= pair.now + Duration::from_secs(2),
+        "{deadline:?} at {:?}",
+        pair.now
+    );
+    assert_eq!(*request, select().due(deadline));
     // The path holds it back, with all that comes behind it.
     pair.held = Some(Vec::new());
     pair.centre.request(pair.now, (0, select()), Duration::from_secs(2)).unwrap();
