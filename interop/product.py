@@ -378,10 +378,8 @@ class Plant:
 
     def __init__(self, folder, stations=None, extra="", timers=None, tls=None, rate=10_000):
         """`stations` maps names to addresses for links that do not lead to the twin, `tls` to tables of their keys;
-        `rate` is what one caller may ask a second: tests ask more than people."""
-    def __init__(self, folder, stations=None, extra="", timers=None, tls=None):
-        """`stations` maps names to addresses for links that do not lead to the twin, `tls` to tables of their keys. Studies warn
-        unless `extra` says otherwise: what most tests switch is not what they are about."""
+        `rate` is what one caller may ask a second: tests ask more than people. Studies warn unless `extra` says otherwise:
+        what most tests switch is not what they are about."""
         self.folder = folder
         self.port = free_ports(len(STATIONS) + 1)
         self.data = folder / "data"

@@ -5,7 +5,8 @@ use crate::study::Action;
 use model::{MeasurementIdx, MeasurementRole, Network, NodeIdx, SwitchIdx};
 use scada::gate::{Bar, Interlock};
 use scada::table::Table;
-use signal::{PointId, Value};
+use signal::{DoublePoint, PointId, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use topology::Topology;
 use topology::interlock::{Earth, Hindrance, Switchgear};
@@ -45,22 +46,23 @@ impl NetworkInterlock {
     }
 
     /// The topology that the table shows. A position that is not known counts as closed: that is the dangerous side.
-    fn topology(&self, table: &Table) -> Topology {
+    fn topology(&self, table: &Table, positions: &BTreeMap<PointId, Value>) -> Topology {
         let mut topology = self.normal.clone();
         for at in MeasurementIdx::all(self.network.measurements().len()) {
             let measurement = &self.network[at];
             let MeasurementRole::SwitchPosition(switch) = measurement.role else { continue };
             let Some(point) = table.points().by_mrid(measurement.mrid.as_str()) else { continue };
-            let value = table.get(point).and_then(|state| state.value);
+            let value = value_among(point, positions, table);
             let open = value.and_then(Value::is_on).is_some_and(|closed| !closed);
             topology.set_switch(switch, open);
         }
         topology
     }
 
-    fn earths(&self, table: &Table) -> Vec<Earth> {
+    fn earths(&self, table: &Table, positions: &BTreeMap<PointId, Value>) -> Vec<Earth> {
         let earth = |earth: &EarthSwitch| {
-            let value = table.points().named(&earth.point).and_then(|point| table.get(point)?.value);
+            let point = table.points().named(&earth.point);
+            let value = point.and_then(|point| value_among(point, positions, table));
             let closed = value.and_then(Value::is_on) != Some(false);
             Earth { name: earth.point.clone(), nodes: earth.nodes.clone(), closed }
         };
@@ -114,6 +116,26 @@ impl NetworkInterlock {
         }
     }
 
+    /// What stands against a value on the positions of the table and those that differ from it.
+    fn look(
+        &self,
+        point: PointId,
+        value: Value,
+        (table, positions): (&Table, &BTreeMap<PointId, Value>),
+    ) -> Vec<Bar> {
+        let Some(closed) = value.is_on() else { return Vec::new() };
+        let name = table.points().get(point).map_or("", |def| def.name.as_str());
+        let topology = || self.topology(table, positions);
+        let hindrances = if let Some(switch) = self.switch_of(point, table) {
+            self.gear.hindrances(&topology(), (switch, !closed), &self.earths(table, positions))
+        } else if let Some(earth) = self.earths.iter().find(|earth| earth.point == name).filter(|_| closed) {
+            self.gear.earthing(&topology(), &earth.nodes, &self.network).into_iter().collect()
+        } else {
+            Vec::new()
+        };
+        hindrances.iter().filter_map(|hindrance| self.bar(name, hindrance)).collect()
+    }
+
     fn switch_of(&self, point: PointId, table: &Table) -> Option<SwitchIdx> {
         let def = table.points().get(point)?;
         match self.network[self.network.measurement_by_mrid(&def.mrid)?].role {
@@ -123,21 +145,41 @@ impl NetworkInterlock {
     }
 }
 
+fn value_among(point: PointId, positions: &BTreeMap<PointId, Value>, table: &Table) -> Option<Value> {
+    positions.get(&point).copied().or_else(|| table.get(point).and_then(|state| state.value))
+}
+
+const fn opposite(value: Value) -> Option<Value> {
+    match value {
+        Value::Single(on) => Some(Value::Single(!on)),
+        Value::Double(DoublePoint::On) => Some(Value::Double(DoublePoint::Off)),
+        Value::Double(DoublePoint::Off) => Some(Value::Double(DoublePoint::On)),
+        Value::Double(DoublePoint::Intermediate | DoublePoint::Bad)
+        | Value::Analog(_)
+        | Value::Step(_)
+        | Value::Counter(_)
+        | Value::Bits(_) => None,
+    }
+}
+
 impl Interlock for NetworkInterlock {
     fn bars(&self, point: PointId, value: Value, table: &Table) -> Vec<Bar> {
-        let Some(closed) = value.is_on() else { return Vec::new() };
-        let name = table.points().get(point).map_or("", |def| def.name.as_str());
-        let hindrances = if let Some(switch) = self.switch_of(point, table) {
-            self.gear.hindrances(&self.topology(table), (switch, !closed), &self.earths(table))
-        } else if let Some(earth) = self.earths.iter().find(|earth| earth.point == name).filter(|_| closed) {
-            self.gear.earthing(&self.topology(table), &earth.nodes, &self.network).into_iter().collect()
-        } else {
-            Vec::new()
-        };
-        hindrances.iter().filter_map(|hindrance| self.bar(name, hindrance)).collect()
+        self.look(point, value, (table, &BTreeMap::new()))
+    }
+
+    fn bars_among(&self, point: PointId, positions: &BTreeMap<PointId, Value>, table: &Table) -> Vec<Bar> {
+        let Some(value) = positions.get(&point).copied() else { return Vec::new() };
+        let mut before = positions.clone();
+        if let Some(opposite) = opposite(value) {
+            before.insert(point, opposite);
+        }
+        self.look(point, value, (table, &before))
     }
 
     fn has_effect(&self, point: PointId, value: Value, table: &Table) -> bool {
         table.points().get(point).is_some_and(|def| Action::of(&self.network, def, value).is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;

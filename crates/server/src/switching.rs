@@ -11,11 +11,11 @@ use crate::core::Core;
 use crate::persist;
 use scada::centre::Changes;
 use scada::event::{EventKind, NewEvent, Severity};
-use scada::gate::{Order, Origin};
+use scada::gate::{Order, Seen};
 use scada::switching::{Effect, SwitchingRefusal};
 use scada::tag::Tag;
 use security::{AuditEntry, Outcome, Principal};
-use signal::CommandId;
+use signal::{CommandId, Value};
 use store::Record;
 use timebase::{Now, Utc};
 
@@ -56,8 +56,11 @@ pub(crate) fn act(
     let mut command = None;
     match effect {
         Effect::Operate { point, value, reason } => {
-            let order =
-                Order { point, value, reason, origin: Origin::Operator, session: doer.session.clone() };
+            // A step is done on the state that stands when it is done; the order was checked from there on.
+            let state = core.centre.table().get(point);
+            let seen =
+                state.map(|state| Seen { value: state.value.and_then(Value::as_number), at: state.time() });
+            let order = Order { seen, ..Order::new(point, value, &reason, &doer.session) };
             let selected = core
                 .centre
                 .with_gate(now.utc, |gate, table, tags| gate.select(now, &doer.who, order, table, tags));

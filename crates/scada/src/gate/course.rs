@@ -17,6 +17,7 @@ use crate::tag::TagList;
 use crate::wording::command_text;
 use security::{Principal, Right};
 use signal::{CommandId, PointDef, PointId, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use timebase::{Mono, Now, Utc};
 
@@ -55,6 +56,23 @@ impl Gate {
     ) -> Result<Vec<String>, GateRefusal> {
         check::run(&Inquiry { who, order, table, tags, gate: self, now, executing: None })?;
         Ok(self.bars(order, table).into_iter().map(|bar| bar.text).collect())
+    }
+
+    /// What the network would have against a step of an order, on the positions after it: faults as `Err`, hints as `Ok`.
+    /// Makes no command and no record.
+    ///
+    /// # Errors
+    /// What refuses the step.
+    pub fn would_bar(
+        &self,
+        point: PointId,
+        positions: &BTreeMap<PointId, Value>,
+        table: &Table,
+    ) -> Result<Vec<String>, Vec<String>> {
+        let bars = self.interlock.bars_among(point, positions, table);
+        let (faults, hints): (Vec<Bar>, Vec<Bar>) = bars.into_iter().partition(|bar| bar.refuses);
+        let texts = |bars: Vec<Bar>| bars.into_iter().map(|bar| bar.text).collect();
+        if faults.is_empty() { Ok(texts(hints)) } else { Err(texts(faults)) }
     }
 
     /// Commands whose study is to be made, since the last call.

@@ -84,6 +84,10 @@ impl Interlock for Grid {
         Vec::new()
     }
 
+    fn bars_among(&self, _: PointId, _: &BTreeMap<PointId, Value>, _: &Table) -> Vec<Bar> {
+        Vec::new()
+    }
+
     fn has_effect(&self, _: PointId, _: Value, _: &Table) -> bool {
         true
     }

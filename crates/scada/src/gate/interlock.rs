@@ -2,6 +2,7 @@
 
 use crate::table::Table;
 use signal::{PointId, Value};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Something that stands against an action.
@@ -22,6 +23,10 @@ pub trait Interlock: fmt::Debug + Send + Sync {
     /// What stands against giving a point this value, in the state of the table; worst first.
     fn bars(&self, point: PointId, value: Value, table: &Table) -> Vec<Bar>;
 
+    /// What would have stood against bringing a point to its position among these, which differ from the table's; for orders
+    /// that are checked step by step.
+    fn bars_among(&self, point: PointId, positions: &BTreeMap<PointId, Value>, table: &Table) -> Vec<Bar>;
+
     /// Whether operating a point changes the flows of the grid: then a command on it can be studied.
     fn has_effect(&self, point: PointId, value: Value, table: &Table) -> bool;
 }
@@ -32,6 +37,10 @@ pub struct NoInterlock;
 
 impl Interlock for NoInterlock {
     fn bars(&self, _: PointId, _: Value, _: &Table) -> Vec<Bar> {
+        Vec::new()
+    }
+
+    fn bars_among(&self, _: PointId, _: &BTreeMap<PointId, Value>, _: &Table) -> Vec<Bar> {
         Vec::new()
     }
 

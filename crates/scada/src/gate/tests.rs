@@ -12,6 +12,7 @@ use signal::{
     Binding, CommandId, ControlMode, DoublePoint, PointDef, PointId, PointKind, PointList, Quality, Request,
     Sample, Value,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use timebase::{Mono, Now, Utc, UtcStamp};
@@ -34,6 +35,10 @@ struct Rules(Vec<Bar>);
 impl Interlock for Rules {
     fn bars(&self, _: PointId, _: Value, _: &Table) -> Vec<Bar> {
         self.0.clone()
+    }
+
+    fn bars_among(&self, _: PointId, _: &BTreeMap<PointId, Value>, _: &Table) -> Vec<Bar> {
+        Vec::new()
     }
 
     fn has_effect(&self, _: PointId, _: Value, _: &Table) -> bool {

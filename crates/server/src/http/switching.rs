@@ -98,7 +98,12 @@ pub(crate) async fn check(
 ) -> Result<Json<SwitchingOrderView>, ApiError> {
     let checked = with_core(&shared, signed, move |core, doer, now| {
         let order = find(core, &doer.who, Right::Command, id)?.clone();
-        let findings = simulate(&order, |point| present(core, point), |_, _| Ok(Vec::new()));
+        let (gate, table) = (core.centre.gate(), core.centre.table());
+        let findings = simulate(
+            &order,
+            |point| present(core, point),
+            |positions, point| gate.would_bar(point, positions, table),
+        );
         let faults = findings.iter().filter(|finding| finding.is_fault).count();
         core.switching.checked(id, Check { at: now.utc, by: doer.who.name.clone(), findings })?;
         told(core, id, doer, Act::done("check switching order", format!("{faults} faults")), now)
