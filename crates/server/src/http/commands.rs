@@ -78,9 +78,7 @@ pub(crate) async fn select(
     let (who, session) = (signed.0.principal.clone(), signed.0.session.clone());
     let seen = body.seen.map(seen).transpose()?;
     let override_reason = body.override_reason.unwrap_or_default();
-    if override_reason.len() > MAX_REASON {
-        return Err(ApiError::bad_request("the reason to override is too long", "shorten it"));
-    }
+    line(&override_reason, "the reason to override", MAX_TEXT)?;
     let (assurance, fresh) = (signed.0.assurance, shared.blueprint.config.gate.step_up());
     let order = Order { seen, override_reason, ..Order::new(point, value, &body.reason, &session) };
     let selected = shared.core.ask(move |core, now| {
