@@ -116,11 +116,12 @@ def test_a_class_asks_for_a_fresh_second_factor(room):
 
 
 def test_a_study_refuses_and_shows_why(room):
-    # Without L2-3 all of S3 hangs on L3-4, which is rated at 60 MVA; PYPOWER has 101 MVA on it.
+    # Without L2-3 all of S3 hangs on L3-4, which is rated at 60 MVA. PYPOWER has 101 MVA on it at full load; how much it is
+    # now depends on the hour of the twin's day, the figures themselves are compared in server/src/study/tests.rs.
     status, command = room.select(room.anna, "S2/L2-3/CB", 0)
     assert command["state"] == "refused" and command["refusal_code"] == "study", command
     worst = command["study"]["violations"][0]
-    assert worst["name"] == "L3-4" and worst["kind"] == "loading" and worst["after"] > 140 > 100 > worst["before"], worst
+    assert worst["name"] == "L3-4" and worst["kind"] == "loading" and worst["after"] > 100 > worst["before"], worst
     # Load that loses its supply is named, too.
     status, command = room.select(room.anna, "S11/Load/CB", 0)
     assert command["refusal_code"] == "study" and command["study"]["de_energised"] == ["S11/Load"], command
