@@ -33,17 +33,21 @@ const GATEWAY: &str = "gateway";
 /// Crates from outside that layers 0 to 2 may use; ADR 0002 holds the reason of each.
 pub(crate) const OUTSIDE_BELOW_COMPOSITION: &[&str] = &[
     "amd",
+    "argon2",
     "csv",
+    "hmac",
     "jiff",
     "pulp",
     "rand",
     "rand_chacha",
     "rand_distr",
     "serde",
+    "sha1",
     "sha2",
     "subtle",
     "thiserror",
     "toml",
+    "zeroize",
 ];
 
 /// The crate for error enums, allowed from layer 2a upward only.

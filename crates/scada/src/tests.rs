@@ -109,12 +109,7 @@ impl Bench {
 }
 
 fn who(name: &str, role: Role, areas: &[&str]) -> Principal {
-    Principal {
-        name: name.into(),
-        roles: [role].into_iter().collect(),
-        areas: Areas::from_names(areas),
-        kind: PrincipalKind::Human,
-    }
+    Principal::new(name, PrincipalKind::Human, [role].into_iter().collect(), Areas::from_names(areas))
 }
 
 fn operator() -> Principal {

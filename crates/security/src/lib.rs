@@ -4,20 +4,30 @@
 //! - [`Principal`]: somebody or something with an identity, roles and areas of responsibility;
 //!   [`Principal::authorise`] is the only question that the rest of the system asks.
 //! - [`Assurance`]: which second factor a session has shown, and when; the command gate asks for a fresh one.
+//! - [`Catalogue`]: what custom roles and named areas mean at a centre.
+//! - [`Password`], [`TotpSecret`], [`Pace`]: what people sign in with, and how often that may fail.
 //! - [`Token`], [`TokenHash`]: bearer secrets made of 32 random bytes; only the hash is ever stored.
 //! - [`AuditEntry`], [`AuditRecord`], [`ChainHead`], [`Verifier`]: what was done, in a chain of SHA-256 hashes in which
 //!   an altered, missing, exchanged or added record is found.
 
 mod assurance;
 mod audit;
+pub mod catalogue;
+pub mod pace;
+pub mod password;
 mod principal;
 mod role;
 mod token;
+pub mod totp;
 
 pub use assurance::{Assurance, Factor};
 pub use audit::{
     AuditEntry, AuditRecord, Break, Broken, ChainHead, DecodeError, Outcome, Verified, Verifier, verify,
 };
+pub use catalogue::Catalogue;
+pub use pace::Pace;
+pub use password::Password;
 pub use principal::{Areas, Denied, Principal, PrincipalKind};
 pub use role::{Right, Role};
 pub use token::{Token, TokenHash, WeakSecret};
+pub use totp::TotpSecret;

@@ -59,6 +59,14 @@ impl Areas {
         }
     }
 
+    /// What both cover.
+    pub fn within(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::All, areas) | (areas, Self::All) => areas.clone(),
+            (Self::Only(a), Self::Only(b)) => Self::Only(a.intersection(b).cloned().collect()),
+        }
+    }
+
     /// Whether something in `area` is covered. What lies in no area (empty name) is covered by [`Areas::All`] only.
     pub fn cover(&self, area: &str) -> bool {
         match self {
@@ -79,6 +87,12 @@ pub struct Principal {
     pub areas: Areas,
     /// What it belongs to.
     pub kind: PrincipalKind,
+    /// Names of roles that are data of the centre; see [`Catalogue::resolve`](crate::Catalogue::resolve).
+    pub custom_roles: BTreeSet<String>,
+    /// What the custom roles carry.
+    pub extra: BTreeSet<Right>,
+    /// Holds these rights at most, e.g. because it came with a token of that scope; `None` is no limit.
+    pub scope: Option<BTreeSet<Right>>,
 }
 
 /// Why something was denied.
@@ -103,13 +117,27 @@ pub enum Denied {
 }
 
 impl Principal {
+    /// A principal with roles of IEC 62351-8 only.
+    pub fn new(name: impl Into<String>, kind: PrincipalKind, roles: BTreeSet<Role>, areas: Areas) -> Self {
+        let (custom_roles, extra) = (BTreeSet::new(), BTreeSet::new());
+        Self { name: name.into(), roles, areas, kind, custom_roles, extra, scope: None }
+    }
+
+    /// Names of all roles, those of IEC 62351-8 first.
+    pub fn role_names(&self) -> Vec<String> {
+        let built_in = self.roles.iter().map(|role| role.name().to_owned());
+        built_in.chain(self.custom_roles.iter().cloned()).collect()
+    }
+
     /// Whether some role carries the right, wherever.
     pub fn has(&self, right: Right) -> bool {
         let barred = match self.kind {
             PrincipalKind::Application => !right.is_for_applications(),
             PrincipalKind::Human | PrincipalKind::Service => false,
         };
-        !barred && self.roles.iter().any(|role| role.may(right))
+        let within = self.scope.as_ref().is_none_or(|scope| scope.contains(&right));
+        let carried = self.extra.contains(&right) || self.roles.iter().any(|role| role.may(right));
+        !barred && within && carried
     }
 
     /// Everything that the principal may do somewhere, in the order of [`Right::ALL`].
@@ -148,12 +176,7 @@ mod tests {
         (right, area): (Right, &str),
         wanted: Answer,
     ) {
-        let who = Principal {
-            name: "p".into(),
-            roles: roles.iter().copied().collect(),
-            areas: Areas::from_names(areas),
-            kind,
-        };
+        let who = Principal::new("p", kind, roles.iter().copied().collect(), Areas::from_names(areas));
         let answer = match who.authorise(right, area) {
             Ok(()) => Answer::Yes,
             Err(Denied::MissingRight { .. }) => Answer::NoRight,
@@ -179,6 +202,16 @@ mod tests {
         check(Application, &all, &["*"], (Right::Command, "north"), Answer::Yes);
         check(Application, &all, &["*"], (Right::ManageUsers, ""), Answer::NoRight);
         check(Application, &all, &["*"], (Right::Acknowledge, "north"), Answer::NoRight);
+    }
+
+    #[test]
+    fn a_scope_only_takes_away() {
+        let roles = BTreeSet::from([Role::Operator]);
+        let mut who = Principal::new("p", PrincipalKind::Service, roles, Areas::All);
+        who.scope = Some(BTreeSet::from([Right::View, Right::ManageUsers]));
+        assert_eq!(who.rights(), [Right::View]);
+        who.scope = Some(BTreeSet::new());
+        assert_eq!(who.rights(), []);
     }
 
     #[test]

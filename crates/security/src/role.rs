@@ -117,6 +117,16 @@ impl Right {
         Self::ALL.iter().find(|(right, _)| *right == self).map_or("view", |(_, name)| name)
     }
 
+    /// The right with that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(right, _)| *right)
+    }
+
+    /// Whether only its role of IEC 62351-8 ever carries it, no custom role.
+    pub const fn is_reserved(self) -> bool {
+        matches!(self, Self::ManageUsers | Self::ManageRoles)
+    }
+
     /// Whether it is exercised on things that lie in an area of responsibility.
     pub const fn is_bound_to_area(self) -> bool {
         match self {

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
 
 /// Marks our tokens for secret scanners.
 const PREFIX: &str = "tl_";
@@ -52,9 +53,7 @@ impl Token {
 
 impl Drop for Token {
     fn drop(&mut self) {
-        self.0 = [0; SECRET_BYTES];
-        // Keeps the compiler from dropping the write to memory that nobody reads again.
-        std::hint::black_box(&self.0);
+        self.0.zeroize();
     }
 }
 

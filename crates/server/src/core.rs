@@ -680,10 +680,5 @@ pub(crate) fn report_lost_commands(core: &mut Core, lost: &[store::CommandRecord
 
 /// Applications command with the right of an operator for every area and nothing else.
 fn application_principal(name: &str) -> Principal {
-    Principal {
-        name: name.to_owned(),
-        roles: BTreeSet::from([Role::Operator]),
-        areas: Areas::All,
-        kind: PrincipalKind::Application,
-    }
+    Principal::new(name, PrincipalKind::Application, BTreeSet::from([Role::Operator]), Areas::All)
 }

@@ -132,11 +132,9 @@ fn desk(mode: ControlMode) -> Desk {
         source_time: None,
         received: begin(),
     });
-    let person = |name: &str| Principal {
-        name: name.into(),
-        roles: [Role::Operator].into_iter().collect(),
-        areas: Areas::All,
-        kind: PrincipalKind::Human,
+    let person = |name: &str| {
+        let roles = [Role::Operator].into_iter().collect();
+        Principal::new(name, PrincipalKind::Human, roles, Areas::All)
     };
     Desk { table, tags: TagList::default(), people: NAMES.map(person) }
 }
