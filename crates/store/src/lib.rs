@@ -16,6 +16,7 @@
 mod anchor;
 mod audit;
 mod error;
+mod identity;
 mod open;
 mod read;
 mod record;
@@ -28,10 +29,11 @@ mod writer;
 pub use anchor::HEAD_PERIOD;
 pub use audit::{AuditFault, AuditState, verify_audit_file, visit_audit_file};
 pub use error::StoreError;
+pub use identity::{CredentialRecord, IdentityRecord, NamedSet, PasskeyRecord, UserRecord};
 pub use open::{EventLog, Integrity, Options, Recovery, Store};
 pub use record::{
     AlarmRecord, CommandRecord, ConfigRecord, EventRecord, NewEvent, Record, SessionRecord, TagKind,
-    TagRecord, TokenRecord, TokenRefusal, UserRecord,
+    TagRecord, TokenRecord, TokenRefusal,
 };
 pub use schema::SCHEMA_VERSION;
 pub use snapshot::{Snapshot, snapshot};

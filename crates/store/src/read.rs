@@ -4,10 +4,10 @@ use crate::audit::{AuditState, verify_audit_file};
 use crate::write::integer;
 use crate::{
     AlarmRecord, CommandRecord, ConfigRecord, EventRecord, NewEvent, SessionRecord, Store, StoreError,
-    TagKind, TagRecord, TokenRecord, UserRecord,
+    TagKind, TagRecord, TokenRecord,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row};
-use security::{Areas, AuditRecord, Principal, PrincipalKind, Role, TokenHash};
+use security::{AuditRecord, TokenHash};
 use timebase::Utc;
 
 /// Rows of one page at most, whatever the caller asks for.
@@ -121,16 +121,6 @@ impl Store {
         Ok(self.reader().query_row(sql, [key], |row| row.get(0)).optional()?)
     }
 
-    /// All users.
-    pub fn users(&self) -> Result<Vec<UserRecord>, StoreError> {
-        list(&self.reader(), &format!("{USER_SELECT} ORDER BY name"), [], user)
-    }
-
-    /// One user.
-    pub fn user(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
-        Ok(list(&self.reader(), &format!("{USER_SELECT} WHERE name = ?1"), [name], user)?.pop())
-    }
-
     /// All tokens.
     pub fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
         list(&self.reader(), &format!("{TOKEN_SELECT} ORDER BY user, created"), [], token_row)
@@ -153,9 +143,10 @@ impl Store {
     }
 }
 
-const USER_SELECT: &str = "SELECT name, roles, areas, kind, disabled, created FROM users";
-const TOKEN_SELECT: &str = "SELECT hash, user, one_time, created, expires, used, last_used FROM tokens";
-const SESSION_SELECT: &str = "SELECT hash, user, created, expires, idle_s, last_used FROM sessions";
+const TOKEN_SELECT: &str =
+    "SELECT hash, user, one_time, created, expires, used, last_used, label, rights, areas FROM tokens";
+const SESSION_SELECT: &str =
+    "SELECT hash, user, created, expires, idle_s, last_used, source, began, frozen FROM sessions";
 
 pub(crate) fn token(from: &Connection, hash: &TokenHash) -> Result<Option<TokenRecord>, StoreError> {
     Ok(list(from, &format!("{TOKEN_SELECT} WHERE hash = ?1"), [hash.as_bytes()], token_row)?.pop())
@@ -171,7 +162,7 @@ fn clamped(seq: u64) -> i64 {
     integer(seq).unwrap_or(i64::MAX)
 }
 
-fn list<T>(
+pub(crate) fn list<T>(
     from: &Connection,
     sql: &str,
     values: impl Params,
@@ -191,11 +182,11 @@ fn place(row: &Row<'_>, table: &'static str) -> Result<u64, StoreError> {
     u64::try_from(seq).map_err(|_| StoreError::damaged(table, seq))
 }
 
-fn utc(row: &Row<'_>, column: usize) -> Result<Utc, StoreError> {
+pub(crate) fn utc(row: &Row<'_>, column: usize) -> Result<Utc, StoreError> {
     Ok(Utc::from_micros(row.get(column)?))
 }
 
-fn optional_utc(row: &Row<'_>, column: usize) -> Result<Option<Utc>, StoreError> {
+pub(crate) fn optional_utc(row: &Row<'_>, column: usize) -> Result<Option<Utc>, StoreError> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Utc::from_micros))
 }
 
@@ -251,20 +242,9 @@ fn command(row: &Row<'_>) -> Result<CommandRecord, StoreError> {
     Ok(CommandRecord { id, point: row.get(1)?, state: row.get(2)?, at: utc(row, 3)?, data: row.get(4)? })
 }
 
-fn user(row: &Row<'_>) -> Result<UserRecord, StoreError> {
-    let name: String = row.get(0)?;
-    let damaged = || StoreError::damaged("users", &name);
-    let names = |column: usize| -> Result<Vec<String>, StoreError> {
-        let json: String = row.get(column)?;
-        serde_json::from_str(&json).map_err(|_| damaged())
-    };
-    let roles =
-        names(1)?.iter().map(|role| Role::named(role).ok_or_else(damaged)).collect::<Result<_, _>>()?;
-    let areas = Areas::from_names(&names(2)?);
-    let kind: String = row.get(3)?;
-    let kind = PrincipalKind::named(&kind).ok_or_else(damaged)?;
-    let (disabled, created) = (row.get(4)?, utc(row, 5)?);
-    Ok(UserRecord { principal: Principal { name, roles, areas, kind }, disabled, created })
+fn optional_names(row: &Row<'_>, column: usize) -> Result<Option<Vec<String>>, StoreError> {
+    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|_| StoreError::damaged("tokens", text))
 }
 
 fn token_row(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
@@ -276,6 +256,9 @@ fn token_row(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
         expires: optional_utc(row, 4)?,
         used: optional_utc(row, 5)?,
         last_used: optional_utc(row, 6)?,
+        label: row.get(7)?,
+        rights: optional_names(row, 8)?,
+        areas: optional_names(row, 9)?,
     })
 }
 
@@ -287,5 +270,8 @@ fn session(row: &Row<'_>) -> Result<SessionRecord, StoreError> {
         expires: utc(row, 3)?,
         idle_s: row.get(4)?,
         last_used: utc(row, 5)?,
+        source: row.get(6)?,
+        began: row.get(7)?,
+        frozen: row.get(8)?,
     })
 }

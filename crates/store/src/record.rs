@@ -1,6 +1,7 @@
 //! What is stored, in words that depend on no other crate than `security`.
 
-use security::{AuditEntry, Principal, TokenHash};
+use crate::identity::IdentityRecord;
+use security::{AuditEntry, TokenHash};
 use sha2::{Digest, Sha256};
 use timebase::Utc;
 
@@ -19,8 +20,6 @@ pub enum Record {
     PutTag(TagRecord),
     /// Removes a tag.
     DropTag(u64),
-    /// Creates or replaces a user.
-    PutUser(UserRecord),
     /// Removes a user with tokens and sessions.
     DropUser(String),
     /// Creates or replaces a configuration value.
@@ -43,6 +42,8 @@ pub enum Record {
     MoveSessions(i64),
     /// Ends a session.
     DropSession(TokenHash),
+    /// Who may sign in, and with what.
+    Identity(IdentityRecord),
     /// Forgets the events before this one; the log stays gap-free from there on.
     PruneEvents(u64),
 }
@@ -153,17 +154,6 @@ pub struct TagRecord {
     pub at: Utc,
 }
 
-/// A user, service or application that may log in.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UserRecord {
-    /// Name, roles, areas, kind.
-    pub principal: Principal,
-    /// May not log in any more; kept because the audit names it.
-    pub disabled: bool,
-    /// When the user was created.
-    pub created: Utc,
-}
-
 /// A configuration value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigRecord {
@@ -206,6 +196,12 @@ pub struct TokenRecord {
     pub used: Option<Utc>,
     /// Last use.
     pub last_used: Option<Utc>,
+    /// What it is for, for people.
+    pub label: String,
+    /// Rights that it gives at most; `None` for all that its user has.
+    pub rights: Option<Vec<String>>,
+    /// Areas that it reaches at most; `None` for all that its user has.
+    pub areas: Option<Vec<String>>,
 }
 
 /// A login.
@@ -223,6 +219,12 @@ pub struct SessionRecord {
     pub idle_s: u32,
     /// Last use.
     pub last_used: Utc,
+    /// Address that it was begun from.
+    pub source: String,
+    /// What it was begun with: `token`, `password`, `totp`, `passkey`, `oidc`, `break-glass`.
+    pub began: String,
+    /// Why it may change nothing any more.
+    pub frozen: Option<String>,
 }
 
 impl SessionRecord {
@@ -244,6 +246,9 @@ pub enum TokenRefusal {
     /// It was good for one use and has been used.
     #[error("the one-time token has been used")]
     Used,
+    /// It is a bearer token for scripts.
+    #[error("a token for scripts opens no session")]
+    ForScripts,
     /// Its user is disabled or gone.
     #[error("the user is disabled")]
     UserDisabled,

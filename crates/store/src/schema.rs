@@ -1,10 +1,10 @@
 //! Tables and their migrations.
 
-use crate::{StoreError, sums};
+use crate::{StoreError, identity, sums};
 use rusqlite::Connection;
 
 /// One entry per version; entry n leads from version n to n + 1. Entries are never changed, only added.
-const MIGRATIONS: [fn() -> String; 2] = [|| TABLES.to_owned(), sums::migration];
+const MIGRATIONS: [fn() -> String; 3] = [|| TABLES.to_owned(), sums::migration, identity::migration];
 
 const TABLES: &str = "
 CREATE TABLE users (

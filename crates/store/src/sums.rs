@@ -10,9 +10,10 @@ use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Tables with the columns that their sum covers.
+/// Tables of version 2 with the columns that their sum covers. Later versions: see [`summed`].
 const TABLES: [(&str, &str); 7] = [
     ("users", "name, roles, areas, kind, disabled, created"),
     ("tokens", "hash, user, one_time, created, expires, used, last_used"),
@@ -55,25 +56,42 @@ fn row_sum(values: &Context<'_>) -> Vec<u8> {
 /// The step from version 1 of the tables to version 2.
 pub(crate) fn migration() -> String {
     let step = |(table, columns): &(&str, &str)| {
-        let key = columns.split(',').next().unwrap_or_default();
-        let new: Vec<String> = columns.split(", ").map(|column| format!("NEW.{column}")).collect();
-        let keep = format!(
-            "UPDATE {table} SET sum = row_sum('{table}', {}) WHERE {key} = NEW.{key};",
-            new.join(", ")
-        );
-        format!(
-            "ALTER TABLE {table} ADD COLUMN sum BLOB;
-             UPDATE {table} SET sum = row_sum('{table}', {columns});
-             CREATE TRIGGER {table}_inserted AFTER INSERT ON {table} BEGIN {keep} END;
-             CREATE TRIGGER {table}_updated AFTER UPDATE OF {columns} ON {table} BEGIN {keep} END;\n"
-        )
+        format!("ALTER TABLE {table} ADD COLUMN sum BLOB;\n{}", keep(table, columns))
     };
     TABLES.iter().map(step).collect()
 }
 
+/// Gives a table without sums its sums.
+pub(crate) fn begin(table: &str, columns: &str) -> String {
+    format!("ALTER TABLE {table} ADD COLUMN sum BLOB;\n{}", keep(table, columns))
+}
+
+/// Lets the sums of a table cover other columns.
+pub(crate) fn renew(table: &str, columns: &str) -> String {
+    format!("DROP TRIGGER {table}_inserted; DROP TRIGGER {table}_updated;\n{}", keep(table, columns))
+}
+
+/// Sums of the rows that are there, and triggers that keep them.
+fn keep(table: &str, columns: &str) -> String {
+    let key = columns.split(',').next().unwrap_or_default();
+    let new: Vec<String> = columns.split(", ").map(|column| format!("NEW.{column}")).collect();
+    let keep =
+        format!("UPDATE {table} SET sum = row_sum('{table}', {}) WHERE {key} = NEW.{key};", new.join(", "));
+    format!(
+        "UPDATE {table} SET sum = row_sum('{table}', {columns});
+         CREATE TRIGGER {table}_inserted AFTER INSERT ON {table} BEGIN {keep} END;
+         CREATE TRIGGER {table}_updated AFTER UPDATE OF {columns} ON {table} BEGIN {keep} END;\n"
+    )
+}
+
+/// What the sums of each table cover in the version that this program writes.
+fn summed() -> BTreeMap<&'static str, &'static str> {
+    TABLES.into_iter().chain(crate::identity::summed()).collect()
+}
+
 /// Looks at every row. O(rows): these tables hold what is in force, not what was.
 pub(crate) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    for (table, columns) in TABLES {
+    for (table, columns) in summed() {
         let sql = format!("SELECT count(*) FROM {table} WHERE sum IS NOT row_sum('{table}', {columns})");
         let damaged: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
         if damaged > 0 {

@@ -3,9 +3,8 @@
 use crate::writer::{Receipt, Work};
 use crate::{
     CommandRecord, NewEvent, Record, SessionRecord, StoreError, TagRecord, TokenRecord, TokenRefusal,
-    UserRecord,
 };
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, ToSql, params};
 use security::{AuditEntry, ChainHead, TokenHash};
 use timebase::Utc;
 
@@ -73,8 +72,8 @@ impl Applied {
             Record::DropCommand(id) => {
                 execute(to, "DELETE FROM commands WHERE id = ?1", params![integer(id)?])
             }
-            Record::PutUser(_)
-            | Record::DropUser(_)
+            Record::Identity(record) => crate::identity::write(to, record),
+            Record::DropUser(_)
             | Record::PutToken(_)
             | Record::DropToken(_)
             | Record::PutSession(_)
@@ -124,7 +123,6 @@ impl Applied {
 
 fn write_identity(to: &Connection, record: Record) -> Result<(), StoreError> {
     match record {
-        Record::PutUser(user) => put_user(to, &user),
         Record::DropUser(name) => execute(to, "DELETE FROM users WHERE name = ?1", params![name]),
         Record::PutToken(token) => put_token(to, &token),
         Record::DropToken(hash) => {
@@ -152,6 +150,7 @@ fn write_identity(to: &Connection, record: Record) -> Result<(), StoreError> {
         | Record::DropConfig(_)
         | Record::PutCommand(_)
         | Record::DropCommand(_)
+        | Record::Identity(_)
         | Record::PruneEvents(_) => Ok(()),
     }
 }
@@ -168,28 +167,12 @@ fn put_command(to: &Connection, command: &CommandRecord) -> Result<(), StoreErro
     execute(to, sql, params![id, command.point, command.state, command.at.as_micros(), command.data])
 }
 
-fn put_user(to: &Connection, user: &UserRecord) -> Result<(), StoreError> {
-    // No INSERT OR REPLACE: that would delete the row first, and with it the user's tokens and sessions.
-    let sql = "INSERT INTO users (name, roles, areas, kind, disabled, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-               ON CONFLICT (name) DO UPDATE SET roles = excluded.roles, areas = excluded.areas, \
-               kind = excluded.kind, disabled = excluded.disabled";
-    let principal = &user.principal;
-    let roles: Vec<&str> = principal.roles.iter().map(|role| role.name()).collect();
-    let json = |names: serde_json::Value| names.to_string();
-    let values = params![
-        principal.name,
-        json(roles.into()),
-        json(principal.areas.to_names().into()),
-        principal.kind.name(),
-        user.disabled,
-        user.created.as_micros(),
-    ];
-    execute(to, sql, values)
-}
-
 fn put_token(to: &Connection, token: &TokenRecord) -> Result<(), StoreError> {
-    let sql = "INSERT OR REPLACE INTO tokens (hash, user, one_time, created, expires, used, last_used) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT OR REPLACE INTO tokens \
+               (hash, user, one_time, created, expires, used, last_used, label, rights, areas) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let json =
+        |names: &Option<Vec<String>>| names.clone().map(|names| serde_json::Value::from(names).to_string());
     let micros = |time: Option<Utc>| time.map(Utc::as_micros);
     let values = params![
         token.hash.as_bytes(),
@@ -199,13 +182,17 @@ fn put_token(to: &Connection, token: &TokenRecord) -> Result<(), StoreError> {
         micros(token.expires),
         micros(token.used),
         micros(token.last_used),
+        token.label,
+        json(&token.rights),
+        json(&token.areas),
     ];
     execute(to, sql, values)
 }
 
 fn put_session(to: &Connection, session: &SessionRecord) -> Result<(), StoreError> {
-    let sql = "INSERT OR REPLACE INTO sessions (hash, user, created, expires, idle_s, last_used) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT OR REPLACE INTO sessions \
+               (hash, user, created, expires, idle_s, last_used, source, began, frozen) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let values = params![
         session.hash.as_bytes(),
         session.user,
@@ -213,6 +200,9 @@ fn put_session(to: &Connection, session: &SessionRecord) -> Result<(), StoreErro
         session.expires.as_micros(),
         session.idle_s,
         session.last_used.as_micros(),
+        session.source,
+        session.began,
+        session.frozen,
     ];
     execute(to, sql, values)
 }
@@ -222,12 +212,17 @@ fn redeem(to: &Connection, hash: TokenHash, now: Utc) -> Result<TokenRecord, Sto
     let Some(mut token) = crate::read::token(to, &hash)? else {
         return refuse(TokenRefusal::Unknown);
     };
-    let sql = "SELECT disabled FROM users WHERE name = ?1";
-    let disabled: Option<bool> = to.query_row(sql, [&token.user], |row| row.get(0)).optional()?;
-    if disabled != Some(false) {
+    let sql = "SELECT count(*) FROM users WHERE name = ?1 AND disabled = 0 \
+               AND coalesce(valid_from, ?2) <= ?2 AND coalesce(valid_until, ?2 + 1) > ?2";
+    let active: i64 = to.query_row(sql, params![token.user, now.as_micros()], |row| row.get(0))?;
+    if active != 1 {
         return refuse(TokenRefusal::UserDisabled);
     }
-    if token.one_time && token.used.is_some() {
+    // A token for scripts opens no session: it would be one without its scope.
+    if !token.one_time {
+        return refuse(TokenRefusal::ForScripts);
+    }
+    if token.used.is_some() {
         return refuse(TokenRefusal::Used);
     }
     if token.expires.is_some_and(|expires| now >= expires) {

@@ -5,8 +5,9 @@ use rusqlite::Connection;
 use security::{Areas, AuditEntry, Break, Outcome, Principal, PrincipalKind, Role, Token, TokenHash};
 use std::path::{Path, PathBuf};
 use store::{
-    AlarmRecord, AuditFault, AuditState, CommandRecord, ConfigRecord, NewEvent, Options, Record, Recovery,
-    SessionRecord, Store, StoreError, TagKind, TagRecord, TokenRecord, TokenRefusal, UserRecord,
+    AlarmRecord, AuditFault, AuditState, CommandRecord, ConfigRecord, IdentityRecord, NewEvent, Options,
+    Record, Recovery, SessionRecord, Store, StoreError, TagKind, TagRecord, TokenRecord, TokenRefusal,
+    UserRecord,
 };
 use timebase::Utc;
 
@@ -45,8 +46,12 @@ fn entry(number: i64) -> AuditEntry {
 fn user(name: &str, disabled: bool) -> UserRecord {
     let roles = [Role::Operator, Role::SecAud].into_iter().collect();
     let areas = Areas::from_names(&["north", "south"]);
-    let principal = Principal { name: name.into(), roles, areas, kind: PrincipalKind::Human };
-    UserRecord { principal, disabled, created: at(0) }
+    let principal = Principal::new(name, PrincipalKind::Human, roles, areas);
+    UserRecord { disabled, ..UserRecord::new(principal, at(0)) }
+}
+
+fn put_user(user: UserRecord) -> Record {
+    Record::Identity(IdentityRecord::PutUser(user))
 }
 
 fn token(number: u8, user: &str) -> TokenRecord {
@@ -59,6 +64,9 @@ fn token(number: u8, user: &str) -> TokenRecord {
         expires: None,
         used: None,
         last_used: None,
+        label: "reads values".into(),
+        rights: Some(vec!["view".into()]),
+        areas: None,
     }
 }
 
@@ -106,13 +114,16 @@ fn everything_written_is_there_after_reopening() {
         expires: at(1_000_000_000),
         idle_s: 60,
         last_used: at(0),
+        source: "192.0.2.7".into(),
+        began: "totp".into(),
+        frozen: None,
     };
     let batch = vec![
         Record::PutAlarm(alarm.clone()),
         Record::PutTag(tag.clone()),
         Record::PutConfig(config.clone()),
         Record::PutCommand(command.clone()),
-        Record::PutUser(user("anna", false)),
+        put_user(user("anna", false)),
         Record::PutToken(token(1, "anna")),
         Record::PutSession(session.clone()),
         Record::TouchSession(session.hash, at(30_000_000)),
@@ -125,7 +136,7 @@ fn everything_written_is_there_after_reopening() {
     drop(store);
 
     let (store, recovery) = open(&folder.path);
-    assert_eq!((recovery.found_version, recovery.events.first, recovery.events.last), (2, 1, 2));
+    assert_eq!((recovery.found_version, recovery.events.first, recovery.events.last), (3, 1, 2));
     assert_eq!(store.alarms().unwrap(), [alarm]);
     assert_eq!(store.tags().unwrap(), [tag]);
     assert_eq!(store.configs().unwrap(), [config]);
@@ -216,14 +227,16 @@ fn tokens_are_taken_once_in_time_and_for_living_users() {
     let folder = folder();
     let (store, _) = open(&folder.path);
     let one_time = TokenRecord { one_time: true, ..token(1, "anna") };
-    let expiring = TokenRecord { expires: Some(at(100)), ..token(2, "anna") };
+    let expiring = TokenRecord { one_time: true, expires: Some(at(100)), ..token(2, "anna") };
+    let berts = TokenRecord { one_time: true, ..token(3, "bert") };
     store
         .append(vec![
-            Record::PutUser(user("anna", false)),
-            Record::PutUser(user("bert", true)),
+            put_user(user("anna", false)),
+            put_user(user("bert", true)),
             Record::PutToken(one_time.clone()),
             Record::PutToken(expiring.clone()),
-            Record::PutToken(token(3, "bert")),
+            Record::PutToken(berts.clone()),
+            Record::PutToken(token(4, "anna")),
         ])
         .unwrap();
     let check = |hash: &TokenHash, now: i64, wanted: Result<&str, TokenRefusal>| {
@@ -236,15 +249,20 @@ fn tokens_are_taken_once_in_time_and_for_living_users() {
     };
     check(&one_time.hash, 5, Ok("anna"));
     check(&one_time.hash, 6, Err(TokenRefusal::Used));
-    check(&expiring.hash, 99, Ok("anna"));
-    check(&expiring.hash, 99, Ok("anna"));
     check(&expiring.hash, 100, Err(TokenRefusal::Expired));
-    check(&token(3, "bert").hash, 5, Err(TokenRefusal::UserDisabled));
+    check(&expiring.hash, 99, Ok("anna"));
+    check(&berts.hash, 5, Err(TokenRefusal::UserDisabled));
+    // It would be a session without the token's scope.
+    check(&token(4, "anna").hash, 5, Err(TokenRefusal::ForScripts));
     let other = Token::from_random(std::array::from_fn(|at| u8::try_from(at * 5).unwrap())).unwrap();
     check(&other.hash(), 5, Err(TokenRefusal::Unknown));
     // Changing a user keeps his tokens.
-    store.append(vec![Record::PutUser(user("bert", false))]).unwrap();
-    check(&token(3, "bert").hash, 5, Ok("bert"));
+    store.append(vec![put_user(user("bert", false))]).unwrap();
+    let later = UserRecord { valid_from: Some(at(6)), valid_until: Some(at(8)), ..user("bert", false) };
+    store.append(vec![put_user(later)]).unwrap();
+    check(&berts.hash, 5, Err(TokenRefusal::UserDisabled));
+    check(&berts.hash, 8, Err(TokenRefusal::UserDisabled));
+    check(&berts.hash, 6, Ok("bert"));
 }
 
 /// Opens after `damage` and says what is found about the audit.
