@@ -145,12 +145,15 @@ class Answer:
 class Http:
     """One server, a new connection per request."""
 
+    # Address that requests come from, where it matters.
+    source = None
+
     def __init__(self, base):
         self.base = base.rstrip("/")
         self.host = urllib.parse.urlsplit(base).netloc
 
     def request(self, method, path, body=None, headers=None, seconds=10.0):
-        connection = http.client.HTTPConnection(self.host, timeout=seconds)
+        connection = http.client.HTTPConnection(self.host, timeout=seconds, source_address=self.source)
         try:
             headers = dict(headers or {})
             if body is not None:
@@ -376,10 +379,12 @@ class Plant:
     STANDARD = {"t0_s": 30.0, "t1_s": 15.0, "t2_s": 10.0, "t3_s": 20.0}
     TIMERS = {key: seconds / 5.0 for key, seconds in STANDARD.items()}
 
-    def __init__(self, folder, stations=None, extra="", timers=None, tls=None, rate=10_000):
+    def __init__(
+        self, folder, stations=None, extra="", timers=None, tls=None, rate=10_000, enrolment="none"
+    ):
         """`stations` maps names to addresses for links that do not lead to the twin, `tls` to tables of their keys;
         `rate` is what one caller may ask a second: tests ask more than people. Studies warn unless `extra` says otherwise:
-        what most tests switch is not what they are about."""
+        what most tests switch is not what they are about. `enrolment` is what people set up first."""
         self.folder = folder
         self.port = free_ports(len(STATIONS) + 1)
         self.data = folder / "data"
@@ -401,7 +406,8 @@ class Plant:
             extra += '\n[study]\nviolations = "warn"\nunstudied = "warn"\n'
         (folder / "centre.toml").write_text(
             f'name = "Test centre"\n[network]\nfile = "{NETWORK}"\n[data]\ndirectory = "data"\n'
-            f'[http]\nlisten = "127.0.0.1:0"\nrequests_per_s = {rate}\n{extra}\n{links}'
+            f'[http]\nlisten = "127.0.0.1:0"\nrequests_per_s = {rate}\n'
+            f'[identity]\nenrolment = "{enrolment}"\n{extra}\n{links}'
         )
 
     def start_twin(self):

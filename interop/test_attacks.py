@@ -365,7 +365,7 @@ def test_a12_a_flood_of_frames_costs_a_bounded_share_of_the_processor(binary, tm
                              "address": f"M_SP_NA_1@{1_000 + at}"})
     (tmp_path / "centre.toml").write_text(
         f'points = "points.csv"\n[network]\nfile = "{product.NETWORK}"\n[data]\ndirectory = "data"\n'
-        f'[http]\nlisten = "127.0.0.1:0"\n[[link]]\nname = "A"\n'
+        f'[http]\nlisten = "127.0.0.1:0"\n[identity]\nenrolment = "none"\n[[link]]\nname = "A"\n'
         f'protocol.iec104 = {{ endpoints = ["{flooder.where}"], common_address = 1 }}\n')
     centre = product.Process("run", tmp_path / "centre.toml")
     try:

@@ -72,7 +72,7 @@ class Centre:
         (folder / "alarms.csv").write_text(RULES + rules)
         (folder / "centre.toml").write_text(
             f'points = "points.csv"\n[network]\nfile = "{product.NETWORK}"\n[data]\ndirectory = "data"\n'
-            f'[http]\nlisten = "127.0.0.1:0"\n[alarms]\nrules = "alarms.csv"\n{alarms}\n'
+            f'[http]\nlisten = "127.0.0.1:0"\n[identity]\nenrolment = "none"\n[alarms]\nrules = "alarms.csv"\n{alarms}\n'
             f'[[link]]\nname = "A"\nprotocol.iec104 = {{ endpoints = ["{station.where}"], common_address = 1 }}\n'
         )
         self.start()
@@ -264,7 +264,7 @@ def test_a_rule_for_nothing_stops_the_start_with_its_line(tmp_path, binary):
     (tmp_path / "alarms.csv").write_text(RULES + "link:A,low,,,,,,,\nlimit:Vx,high,,,,,,,\n")
     (tmp_path / "centre.toml").write_text(
         f'points = "points.csv"\n[network]\nfile = "{product.NETWORK}"\n[data]\ndirectory = "data"\n'
-        '[http]\nlisten = "127.0.0.1:0"\n[alarms]\nrules = "alarms.csv"\n'
+        '[http]\nlisten = "127.0.0.1:0"\n[identity]\nenrolment = "none"\n[alarms]\nrules = "alarms.csv"\n'
         '[[link]]\nname = "A"\nprotocol.iec104 = { endpoints = ["127.0.0.1:9"] }\n'
     )
     done = product.tieline("run", tmp_path / "centre.toml", check=False)

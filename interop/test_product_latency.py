@@ -31,7 +31,7 @@ def world(tmp_path_factory):
     (folder / "points.csv").write_text(rows.getvalue())
     (folder / "centre.toml").write_text(
         f'points = "points.csv"\n[network]\nfile = "{product.NETWORK}"\n[data]\ndirectory = "data"\n'
-        f'[http]\nlisten = "127.0.0.1:0"\n'
+        f'[http]\nlisten = "127.0.0.1:0"\n[identity]\nenrolment = "none"\n'
         f'[[link]]\nname = "L"\nprotocol.iec104 = {{ endpoints = ["{station.where}"], common_address = 1 }}\n'
     )
     centre = Process("run", folder / "centre.toml")

@@ -33,7 +33,7 @@ class Centre:
         (folder / "points.csv").write_text(rows.getvalue())
         (folder / "centre.toml").write_text(
             f'points = "points.csv"\n[network]\nfile = "{product.NETWORK}"\n[data]\ndirectory = "data"\n'
-            f'[http]\nlisten = "127.0.0.1:0"\n{LIMITS}'
+            f'[http]\nlisten = "127.0.0.1:0"\n[identity]\nenrolment = "none"\n{LIMITS}'
             f'[[link]]\nname = "L"\nprotocol.iec104 = {{ endpoints = ["{station.where}"], common_address = 1 }}\n'
         )
         self.process = Process("run", folder / "centre.toml")

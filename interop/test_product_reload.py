@@ -186,7 +186,7 @@ def test_no_sample_is_lost_while_lists_change(tmp_path):
         return [counting, *(extra if number else [])]
     (tmp_path / "points.csv").write_text(text(lists(0)))
     (tmp_path / "centre.toml").write_text(
-        f'points = "points.csv"\n[network]\nfile = "{product.NETWORK}"\n[data]\ndirectory = "data"\n[http]\nlisten = "127.0.0.1:0"\n'
+        f'points = "points.csv"\n[network]\nfile = "{product.NETWORK}"\n[data]\ndirectory = "data"\n[http]\nlisten = "127.0.0.1:0"\n[identity]\nenrolment = "none"\n'
         f'[[link]]\nname = "L"\nprotocol.iec104 = {{ endpoints = ["{station.where}"], common_address = 1 }}\n'
     )
     centre = Process("run", tmp_path / "centre.toml")

@@ -13,7 +13,7 @@ import pytest
 import product
 from product import Api, Http, Live, Plant, wait_until
 
-OPEN_TO_ALL = {("post", "/api/v1/session"), ("get", "/healthz"), ("get", "/api/v1/openapi.json")}
+OPEN_TO_ALL = {("post", "/api/v1/session"), ("post", "/api/v1/session/break-glass"), ("get", "/healthz")}
 FOREIGN = "http://evil.example"
 MAX_FAILURES = 5
 # Hostile peers: this much in all, and this much may the victim's memory grow.
@@ -58,7 +58,7 @@ def paths(document):
     for path, methods in document["paths"].items():
         for method in methods:
             filled = path
-            for name in ("{id}", "{tag}"):
+            for name in ("{id}", "{tag}", "{name}"):
                 filled = filled.replace(name, "1")
             yield method, path, filled
 

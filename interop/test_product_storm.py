@@ -40,7 +40,7 @@ class Utility:
             for at, name in enumerate(stations)
         )
         (folder / "centre.toml").write_text(
-            f'[network]\nfile = "{NETWORK}"\n[data]\ndirectory = "data"\n[http]\nlisten = "127.0.0.1:0"\n'
+            f'[network]\nfile = "{NETWORK}"\n[data]\ndirectory = "data"\n[http]\nlisten = "127.0.0.1:0"\n[identity]\nenrolment = "none"\n'
             # Estimation of this grid is another matter than links.
             f"[cycle]\nperiod_s = 5.0\n{links}"
         )

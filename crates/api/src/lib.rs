@@ -9,6 +9,7 @@ mod approval;
 mod command;
 mod conduit;
 mod grid;
+mod identity;
 mod live;
 mod point;
 mod session;
@@ -33,6 +34,12 @@ pub use grid::{
     BadDataView, BranchEndView, BranchEstimateView, BranchView, BusEstimateView, EquipmentView, EstimateView,
     NetworkView, SubstationView, SwitchView,
 };
+pub use identity::{
+    AccountRequest, AreaRequest, AreaView, AreasView, AuthenticatorView, BreakGlass, Code, DeedView,
+    EnrolledView, LivingSessionView, LivingSessionsView, NewPassword, NewTokenView, Reason, RecoveryCodes,
+    RoleRequest, RoleView, RolesView, SignIn, TokenRequest, TokenView, TokensView, UserRequestView,
+    UserRequestsView, UserView, UsersView,
+};
 pub use live::{LiveFrame, LivePoint};
 pub use point::{
     BucketView, CellChange, ControlOption, ControlView, CorrectionRequest, HistoryView, IntegralView,
@@ -40,7 +47,7 @@ pub use point::{
     PointModeRequest, PointModeView, PointView, PointsView, QualityView, RowView, RowsView, SampleView,
     SamplesView, TagRequest, TagView,
 };
-pub use session::{ErrorView, Problem, ServerView, SessionView, SignIn};
+pub use session::{ErrorView, Problem, ServerView, SessionView};
 pub use status::{
     AlarmCounts, BackupView, ClockFollowRequest, ClockView, Counters, EstimationView, LinkView, PointCounts,
     StatusView,

@@ -1,15 +1,8 @@
-//! Signing in, and errors.
+//! The present session, and errors.
 
-use serde::{Deserialize, Serialize};
+use crate::EnrolledView;
+use serde::Serialize;
 use utoipa::ToSchema;
-
-/// A token to sign in with.
-#[derive(Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SignIn {
-    /// One-time token or API token.
-    pub token: String,
-}
 
 /// What the server is.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -40,6 +33,14 @@ pub struct SessionView {
     /// The latest second factor that the session has shown, `totp` or `passkey`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub second_factor: Option<String>,
+    /// What the person has to set up before anything else is open: `password` or `second-factor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+    /// Who froze the session, and why: it may look, and change nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<String>,
+    /// What the person has set up.
+    pub enrolled: EnrolledView,
     /// What the server is.
     pub server: ServerView,
 }

@@ -6,6 +6,7 @@
 //! - [`Assurance`]: which second factor a session has shown, and when; the command gate asks for a fresh one.
 //! - [`Catalogue`]: what custom roles and named areas mean at a centre.
 //! - [`Password`], [`TotpSecret`], [`Pace`]: what people sign in with, and how often that may fail.
+//! - [`steward`]: what one administrator may do to an account alone.
 //! - [`Token`], [`TokenHash`]: bearer secrets made of 32 random bytes; only the hash is ever stored.
 //! - [`AuditEntry`], [`AuditRecord`], [`ChainHead`], [`Verifier`]: what was done, in a chain of SHA-256 hashes in which
 //!   an altered, missing, exchanged or added record is found.
@@ -17,6 +18,7 @@ pub mod pace;
 pub mod password;
 mod principal;
 mod role;
+pub mod steward;
 mod token;
 pub mod totp;
 

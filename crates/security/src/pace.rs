@@ -86,7 +86,7 @@ impl Pace {
             None | Some(0) => Duration::ZERO,
             Some(more) => Duration::from_secs(1_u64 << (more - 1).min(6)),
         };
-        let locked = pair.failures % LOCK_AFTER == 0;
+        let locked = pair.failures.is_multiple_of(LOCK_AFTER);
         pair.until = now + if locked { LOCK } else { pause };
         match (locked, slowed) {
             (true, _) => Failure::Locked,

@@ -4,6 +4,7 @@ pub use crate::alarm_config::{AlarmConfig, SuppressConfig};
 pub use crate::backup::config::BackupConfig;
 pub use crate::conduits::{ConduitConfig, ZoneConfig};
 pub use crate::gate_config::{GateTimes, StudyConfig};
+pub use crate::identity::config::{Enrolment, IdentityConfig};
 pub use crate::retention::RetentionClass;
 pub use crate::uplink::{GatewayConfig, TlsPaths, UplinkConfig};
 use catalog::LinkProtocol;
@@ -32,6 +33,9 @@ pub struct Config {
     /// Page and API.
     #[serde(default)]
     pub http: HttpConfig,
+    /// How people sign in.
+    #[serde(default)]
+    pub identity: IdentityConfig,
     /// The cycle.
     #[serde(default)]
     pub cycle: CycleConfig,
@@ -289,6 +293,7 @@ impl Config {
         if let Some(tls) = config.uplink.as_mut().and_then(|uplink| uplink.tls.as_mut()) {
             tls.start_at(base);
         }
+        config.identity.resolve(base);
         config.alarms.rules = config.alarms.rules.map(|rules| base.join(rules));
         if let Some(backup) = &mut config.backup {
             backup.resolve(base);
@@ -326,6 +331,7 @@ impl Config {
         self.time.check()?;
         self.limits.check()?;
         crate::gate_config::check(&self.gate, &self.study)?;
+        self.identity.check()?;
         crate::retention::check(self.data.retention_days, &self.data.retention)?;
         self.backup.as_ref().map_or(Ok(()), BackupConfig::check)?;
         crate::uplink::check(self)?;

@@ -13,18 +13,24 @@ mod commands;
 mod conduits;
 mod errors;
 mod extract;
+mod factors;
 mod grid;
 pub(crate) mod guard;
 mod history;
+mod identity;
 mod limits;
 mod mode;
 mod page;
 mod point_list;
 mod points;
+mod roles;
 mod session;
+mod sessions;
 pub(crate) mod slots;
 mod switching;
 pub(crate) mod wording;
+mod tokens;
+mod users;
 
 use crate::core::CoreHandle;
 use crate::identity::Identity;
@@ -155,6 +161,7 @@ fn routes() -> Routes {
         .add(Need::Open, routes!(admin::healthz))
         .add(Need::Open, routes!(document))
         .merge(session_routes())
+        .merge(identity_routes())
         .merge(view_routes())
         .merge(alarm_routes())
         .merge(command_routes())
@@ -167,9 +174,40 @@ fn session_routes() -> Routes {
         .add(Need::Open, routes!(session::sign_in))
         .add(Need::SignedIn, routes!(session::current))
         .add(Need::SignedIn, routes!(session::sign_out))
+        .add(Need::Open, routes!(session::break_glass))
+        .add(Need::SignedIn, routes!(factors::password))
+        .add(Need::SignedIn, routes!(factors::begin_totp))
+        .add(Need::SignedIn, routes!(factors::finish_totp))
+        .add(Need::SignedIn, routes!(factors::step_up))
         // What a frame holds depends on the rights of the reader: each topic declares its own (`live::Topic`).
         .add(Need::SignedIn, routes!(admin::live))
         .add(Need::SignedIn, routes!(admin::stream))
+}
+
+/// Accounts, sessions, tokens, roles and areas. Everybody sees and ends what is theirs; the handlers show no more.
+fn identity_routes() -> Routes {
+    let (users, roles) = (Need::Right(Right::ManageUsers), Need::Right(Right::ManageRoles));
+    let readers = Need::AnyRight(&[Right::ManageUsers, Right::ManageRoles, Right::ReadAudit]);
+    Routes::default()
+        .add(Need::AnyRight(&[Right::ManageUsers, Right::ReadAudit]), routes!(users::list))
+        .add(users, routes!(users::put))
+        .add(users, routes!(users::reset))
+        .add(users, routes!(users::requests))
+        .add(users, routes!(users::approve))
+        .add(users, routes!(users::refuse))
+        .add(readers, routes!(roles::list))
+        .add(roles, routes!(roles::put))
+        .add(roles, routes!(roles::remove))
+        .add(readers, routes!(roles::areas))
+        .add(roles, routes!(roles::put_area))
+        .add(roles, routes!(roles::remove_area))
+        .add(Need::SignedIn, routes!(sessions::list))
+        .add(Need::SignedIn, routes!(sessions::end))
+        .add(Need::Right(Right::Command), routes!(sessions::freeze))
+        .add(users, routes!(sessions::unfreeze))
+        .add(Need::SignedIn, routes!(tokens::list))
+        .add(Need::SignedIn, routes!(tokens::create))
+        .add(Need::SignedIn, routes!(tokens::revoke))
 }
 
 /// What everybody sees who may see anything, each within their areas.

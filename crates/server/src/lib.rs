@@ -41,12 +41,16 @@ mod uplink;
 mod views;
 
 pub use http::openapi_json;
-pub use identity::{create_token, fresh_token, put_user};
+pub use identity::console::{
+    MAX_TOKEN_DAYS, NewToken, create_token, enable_user, forget_factors, fresh_token, put_user, reset_user,
+    revoke_token, seal_user, set_password,
+};
+pub use identity::public_id as token_id;
 pub use retention::{REMOVE_HISTORY, RemovalNote, RetentionClass};
 pub use signal::pattern_matches;
 pub use status::VERSION;
 
-use crate::config::{Config, LinkConfig};
+use crate::config::{Config, Enrolment, LinkConfig};
 pub use crate::core::LinkPort;
 use crate::core::{Core, CoreHandle};
 use anyhow::{Context as _, Result};
@@ -107,8 +111,8 @@ impl Mode {
 pub struct Running {
     /// Where the page is.
     pub address: SocketAddr,
-    /// One-time token of the first user.
-    pub token: String,
+    /// One-time token of the first administrator; none once one has enrolled.
+    pub token: Option<String>,
     /// History as the centre writes it; to read from.
     pub historian: Arc<Historian>,
     core: CoreHandle,
@@ -211,7 +215,11 @@ async fn start_driven(
     let lock = lock_directory(&directory)?;
     let opened = open_stores(&directory, &config, points.len())?;
     let (network, points) = (Arc::new(network), Arc::new(points));
-    let token = first_token(&opened.store, started.utc)?;
+    let policy = identity::config::Policy::new(&config, mode);
+    let token = first_token(&opened.store, &policy, started.utc)?;
+    let key = config.identity.key_file.as_deref();
+    let people = identity::Identity::open(Arc::clone(&opened.store), policy, key, &directory)?;
+    let people = Arc::new(people);
     let listener = tokio::net::TcpListener::bind(config.http.listen)
         .await
         .with_context(|| format!("listen on {}", config.http.listen))?;
@@ -225,7 +233,7 @@ async fn start_driven(
     links.extend(uplink::start(&config, &centre, reports, shutdown.subscribe()).await?);
     let site = Site { config: &config, mode, network, points, clock, started };
     let core = build_core(&site, &opened, (links, point_feed), field.probe())?;
-    let shared = share(&site, &opened, handle.clone(), &core);
+    let shared = share(&site, &opened, (handle.clone(), Arc::clone(&people)), &core);
     let period = Duration::from_secs_f64(config.cycle.period_s);
     let core_task = tokio::spawn(async move {
         core.run(calls, field, period, stop).await;
@@ -242,7 +250,8 @@ async fn start_driven(
     let upkeep_task = tokio::spawn(upkeep(opened.historian, handle.clone(), ledger, shutdown.subscribe()));
     let backups = backup::schedule::run(config.clone(), handle.clone(), clock, shutdown.subscribe());
     let backup_task = tokio::spawn(backups);
-    let tasks = vec![core_task, http_task, backup_task, upkeep_task];
+    let seals = tokio::spawn(identity::seals::run(people, handle.clone(), clock, shutdown.subscribe()));
+    let tasks = vec![core_task, http_task, backup_task, upkeep_task, seals];
     Ok(Running { address, token, historian, core: handle, shutdown, tasks })
 }
 
@@ -277,18 +286,30 @@ fn open_stores(directory: &Path, config: &Config, points: usize) -> Result<Opene
     Ok(Opened { store: Arc::new(store), recovery, historian: Arc::new(historian), damaged })
 }
 
-/// A fresh one-time token for the first user, who is created on an empty store (S-01: no built-in account).
-fn first_token(store: &Store, now: Utc) -> Result<String> {
+/// A fresh one-time token for the first administrator, who is created on an empty store (S-01: no built-in account). Once an
+/// administrator has enrolled there is none any more: whoever starts the process is not whoever administers.
+fn first_token(store: &Store, policy: &identity::config::Policy, now: Utc) -> Result<Option<String>> {
     if store.users()?.is_empty() {
         let roles = [Role::Operator, Role::Engineer, Role::SecAdm, Role::SecAud].into_iter().collect();
-        let (areas, kind) = (Areas::All, PrincipalKind::Human);
-        put_user(store, Principal { name: FIRST_USER.to_owned(), roles, areas, kind }, now)?;
+        put_user(store, Principal::new(FIRST_USER, PrincipalKind::Human, roles, Areas::All), now)?;
     }
     let users = store.users()?;
-    let user = users.iter().find(|user| !user.disabled && user.principal.roles.contains(&Role::SecAdm));
-    let name =
-        user.map(|user| user.principal.name.clone()).context("no enabled user with the role SECADM")?;
-    create_token(store, &name, true, now, Some(FIRST_TOKEN_LIFE))
+    let administers = |user: &&store::UserRecord| {
+        user.is_active(now) && !user.sealed && user.principal.roles.contains(&Role::SecAdm)
+    };
+    let administrators: Vec<&str> =
+        users.iter().filter(administers).map(|user| user.principal.name.as_str()).collect();
+    let has_password = |name: &&str| {
+        store
+            .credential(name)
+            .is_ok_and(|credential| credential.is_some_and(|found| found.password.is_some()))
+    };
+    if policy.enrolment != Enrolment::None && administrators.iter().any(has_password) {
+        return Ok(None);
+    }
+    let name = administrators.first().context("no enabled user with the role SECADM")?;
+    let once = NewToken { one_time: true, life: Some(FIRST_TOKEN_LIFE), ..NewToken::default() };
+    create_token(store, name, now, once).map(Some)
 }
 
 /// Starts the drivers of links; tags follow the order of the list. Each ends with its request queue.
@@ -453,7 +474,7 @@ fn note_configuration(core: &mut Core, text: &str) -> Result<()> {
     let text = format!("configuration {what}");
     core.centre.record(now, EventKind::Configuration, Severity::Info, "centre", text);
     let record = store::ConfigRecord { key: CONFIGURATION.to_owned(), json };
-    identity::note_on_console(&core.store, store::Record::PutConfig(record), now, what)
+    identity::console::note_on_console(&core.store, store::Record::PutConfig(record), now, what)
 }
 
 /// Conditions of the platform itself do not outlive it; what still holds is raised again.
@@ -466,13 +487,16 @@ fn clear_own_alarms(core: &mut Core, at: Utc) {
     }
 }
 
-fn share(site: &Site<'_>, opened: &Opened, handle: CoreHandle, core: &Core) -> http::Shared {
+fn share(
+    site: &Site<'_>,
+    opened: &Opened,
+    (handle, identity): (CoreHandle, Arc<identity::Identity>),
+    core: &Core,
+) -> http::Shared {
     let Site { config, mode, network, clock, started, .. } = site;
-    let lifetime = Duration::from_secs(u64::from(config.http.session_hours) * 3_600);
-    let idle = Duration::from_secs(u64::from(config.http.idle_minutes) * 60);
     http::Shared {
         core: handle,
-        identity: Arc::new(identity::Identity::new(Arc::clone(&opened.store), lifetime, idle)),
+        identity,
         store: Arc::clone(&opened.store),
         historian: Arc::clone(&opened.historian),
         lists: core.lists.subscribe(),

@@ -142,15 +142,15 @@ fn ask(address: SocketAddr, route: &Route, credentials: &str) -> Answer {
 }
 
 fn user(store: &Store, name: &str, roles: &[Role], areas: &[&str]) -> String {
-    let principal = Principal {
-        name: name.to_owned(),
-        roles: roles.iter().copied().collect(),
-        areas: Areas::from_names(areas),
-        kind: PrincipalKind::Human,
-    };
+    let roles = roles.iter().copied().collect();
+    let principal = Principal::new(name, PrincipalKind::Human, roles, Areas::from_names(areas));
     let now = now();
     server::put_user(store, principal, now).unwrap();
-    bearer(&server::create_token(store, name, false, now, Some(Duration::from_secs(3_600))).unwrap())
+    bearer(&server::create_token(store, name, now, for_an_hour()).unwrap())
+}
+
+fn for_an_hour() -> server::NewToken {
+    server::NewToken { life: Some(Duration::from_secs(3_600)), ..server::NewToken::default() }
 }
 
 fn bearer(token: &str) -> String {
@@ -164,8 +164,7 @@ fn now() -> Utc {
 /// A token and a session whose time is over.
 fn expired(store: &Store) -> [String; 2] {
     let long_ago = now() + Duration::ZERO - Duration::from_secs(7_200);
-    let life = Some(Duration::from_secs(3_600));
-    let token = server::create_token(store, "OPERATOR", false, long_ago, life).unwrap();
+    let token = server::create_token(store, "OPERATOR", long_ago, for_an_hour()).unwrap();
     let secret = server::fresh_token().unwrap();
     let session = SessionRecord {
         hash: secret.hash(),
@@ -174,6 +173,9 @@ fn expired(store: &Store) -> [String; 2] {
         expires: long_ago + Duration::from_secs(3_600),
         idle_s: 3_600,
         last_used: long_ago,
+        source: String::new(),
+        began: "token".to_owned(),
+        frozen: None,
     };
     store.append(vec![Record::PutSession(session)]).unwrap();
     [bearer(&token), format!("Cookie: tieline_session={}\r\n", secret.reveal())]

@@ -1,13 +1,11 @@
-//! `tieline user`, `tieline token`, `tieline audit`: administration on the console of the machine that holds the data.
+//! `tieline audit`: administration on the console of the machine that holds the data.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use security::{Areas, AuditRecord, Principal, PrincipalKind, Role};
+use security::AuditRecord;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 use store::{AuditState, Store};
-use transport::Clock;
 
 /// Audit records printed at most unless asked otherwise.
 const LIST_DEFAULT: u64 = 50;
@@ -16,63 +14,10 @@ const AUDIT_PAGE: u64 = 10_000;
 
 /// Where the data are.
 #[derive(Args)]
-struct Data {
+pub(crate) struct Data {
     /// Data directory of the centre.
     #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-}
-
-/// Arguments of `tieline user`.
-#[derive(Args)]
-pub(crate) struct UserArgs {
-    #[command(subcommand)]
-    action: UserAction,
-}
-
-#[derive(Subcommand)]
-enum UserAction {
-    /// Create a user, or replace roles and areas of one.
-    Add {
-        /// Name.
-        name: String,
-        /// Role after IEC 62351-8: VIEWER OPERATOR ENGINEER INSTALLER SECADM SECAUD RBACMNT; may be repeated.
-        #[arg(long = "role", required = true)]
-        roles: Vec<String>,
-        /// Area of responsibility, a substation's name or * for all; may be repeated.
-        #[arg(long = "area", default_value = "*")]
-        areas: Vec<String>,
-        #[command(flatten)]
-        data: Data,
-    },
-    /// List the users.
-    List {
-        #[command(flatten)]
-        data: Data,
-    },
-}
-
-/// Arguments of `tieline token`.
-#[derive(Args)]
-pub(crate) struct TokenArgs {
-    #[command(subcommand)]
-    action: TokenAction,
-}
-
-#[derive(Subcommand)]
-enum TokenAction {
-    /// Create a token for a user and print it once.
-    Create {
-        /// The user.
-        user: String,
-        /// Good for one sign-in to the page; otherwise a bearer token for scripts.
-        #[arg(long)]
-        one_time: bool,
-        /// Days until it is void.
-        #[arg(long, default_value_t = 90)]
-        days: u32,
-        #[command(flatten)]
-        data: Data,
-    },
+    pub(crate) data: PathBuf,
 }
 
 /// Arguments of `tieline audit`.
@@ -102,47 +47,6 @@ enum AuditAction {
         #[command(flatten)]
         data: Data,
     },
-}
-
-/// Runs `tieline user`.
-pub(crate) fn user(args: UserArgs) -> Result<ExitCode> {
-    match args.action {
-        UserAction::Add { name, roles, areas, data } => {
-            let role = |text: &String| {
-                let known = Role::ALL.map(|(_, name)| name).join(" ");
-                Role::named(text).with_context(|| format!("no role {text:?} (hint: one of {known})"))
-            };
-            let roles = roles.iter().map(role).collect::<Result<_>>()?;
-            let principal = Principal {
-                name: name.clone(),
-                roles,
-                areas: Areas::from_names(&areas),
-                kind: PrincipalKind::Human,
-            };
-            with_store(&data.data, |store| server::put_user(store, principal, Clock::new().now().utc))?;
-            eprintln!("user {name} is set; sign-in: tieline token create {name} --one-time --data …");
-        }
-        UserAction::List { data } => with_store(&data.data, |store| {
-            for user in store.users()? {
-                let roles: Vec<&str> = user.principal.roles.iter().map(|role| role.name()).collect();
-                let state = if user.disabled { "disabled" } else { "enabled" };
-                let areas = user.principal.areas.to_names().join(",");
-                println!("{}\t{}\t{areas}\t{state}", user.principal.name, roles.join(","));
-            }
-            Ok(())
-        })?,
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Runs `tieline token`.
-pub(crate) fn token(args: TokenArgs) -> Result<ExitCode> {
-    let TokenAction::Create { user, one_time, days, data } = args.action;
-    let life = Duration::from_secs(u64::from(days) * 86_400);
-    let now = Clock::new().now().utc;
-    let text = with_store(&data.data, |store| server::create_token(store, &user, one_time, now, Some(life)))?;
-    println!("{text}");
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs `tieline audit`.
@@ -210,7 +114,7 @@ fn existing(directory: &Path) -> Result<PathBuf> {
 }
 
 /// Opens the store for this process alone.
-fn with_store<T>(directory: &Path, work: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
+pub(crate) fn with_store<T>(directory: &Path, work: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
     let path = existing(directory)?;
     let _lock = server::lock_directory(directory)?;
     let (store, _) = Store::open(&path, &store::Options::default())?;

@@ -47,9 +47,13 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime could be started")
 }
 
-/// Prints the one URL that signs the first user in. The token stands behind `#`, which browsers never send.
+/// Prints the address of the page, with what signs the first administrator in until one has enrolled. The token stands behind
+/// `#`, which browsers never send.
 pub(crate) fn announce(running: &Running) {
-    println!("http://{}/#token={}", running.address, running.token);
+    match &running.token {
+        Some(token) => println!("http://{}/#token={token}", running.address),
+        None => println!("http://{}/", running.address),
+    }
 }
 
 /// Waits for Ctrl-C or a request to terminate.

@@ -72,6 +72,7 @@ async fn run(
         points: None,
         data: DataConfig { directory, retention_days: Some(7), retention: Vec::new() },
         http: server::config::HttpConfig { listen, ..Default::default() },
+        identity: Default::default(),
         cycle: Default::default(),
         estimation: Default::default(),
         gate: Default::default(),

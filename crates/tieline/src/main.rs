@@ -12,6 +12,7 @@ mod demo;
 mod export;
 mod files;
 mod gateway;
+mod people;
 mod pool;
 mod reload;
 mod removals;
@@ -56,9 +57,9 @@ enum Command {
     /// Compare a point list with that of a running centre, and put it into force without a restart.
     Reload(reload::ReloadArgs),
     /// Users of a centre that is not running.
-    User(admin::UserArgs),
+    User(people::UserArgs),
     /// Tokens of a centre that is not running.
-    Token(admin::TokenArgs),
+    Token(people::TokenArgs),
     /// The audit of a centre.
     Audit(admin::AuditArgs),
     /// Write history as Parquet or CSV; the centre may be running.
@@ -110,8 +111,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Points(args) => files::points(&args),
         Command::Decode(args) => files::decode(&args),
         Command::Reload(args) => reload::command(&args),
-        Command::User(args) => admin::user(args),
-        Command::Token(args) => admin::token(args),
+        Command::User(args) => people::user(args),
+        Command::Token(args) => people::token(args),
         Command::Audit(args) => admin::audit(args),
         Command::Export(args) => export::command(&args),
         Command::Backup(args) => backup::backup(&args),

@@ -125,6 +125,7 @@ fn config(args: &PipelineArgs) -> Config {
         points: None,
         data: DataConfig { directory: args.folder.join("data"), retention_days: None, retention: Vec::new() },
         http: server::config::HttpConfig { listen: ([127, 0, 0, 1], 0).into(), ..Default::default() },
+        identity: Default::default(),
         cycle: Default::default(),
         estimation: Default::default(),
         gate: Default::default(),
