@@ -15,6 +15,10 @@ export interface Session {
   areas: string[];
   rights: string[];
   expires_at: string;
+  second_factor?: string;
+  missing?: "password" | "second-factor";
+  frozen?: string;
+  enrolled?: { password: boolean; totp: boolean; recovery_codes: number };
   server: { name: string; version: string; mode: "demo" | "run"; started_at: string };
 }
 

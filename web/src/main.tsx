@@ -6,7 +6,7 @@ import "./css/fonts.css";
 import "./css/tokens.css";
 import "./css/base.css";
 import "./css/pages.css";
-import { explainSignIn, SignIn } from "./pages/SignIn";
+import { Enrol, explainSignIn, SignIn } from "./pages/SignIn";
 import { FIRST_PAGE } from "./parts/pages";
 import { Shell } from "./Shell";
 import { session, store } from "./state";
@@ -37,13 +37,13 @@ async function begin(): Promise<Session> {
   }
 }
 
-type State = { kind: "starting" } | { kind: "out"; problem: string | null } | { kind: "in" };
+type State = { kind: "starting" } | { kind: "out"; problem: string | null } | { kind: "enrol"; session: Session } | { kind: "in" };
 
 function App() {
   const [state, setState] = useState<State>({ kind: "starting" });
   const enter = useCallback((value: Session) => {
     session.set(value);
-    setState({ kind: "in" });
+    setState(value.missing === undefined ? { kind: "in" } : { kind: "enrol", session: value });
   }, []);
   const leave = useCallback((problem: string | null) => {
     session.set(null);
@@ -63,6 +63,8 @@ function App() {
       return <p className="starting">{S.loading}</p>;
     case "out":
       return <SignIn problem={state.problem} onSession={enter} />;
+    case "enrol":
+      return <Enrol session={state.session} onSession={enter} onSignOut={() => void api.signOut().finally(() => leave(null))} />;
     case "in":
       return <Shell onSignOut={() => void api.signOut().finally(() => leave(null))} onSessionLost={lost} />;
   }

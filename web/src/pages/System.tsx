@@ -3,7 +3,12 @@ import type { ComponentType } from "react";
 import { go, may, session, useCell, useRoute } from "../state";
 import { S } from "../strings";
 import { Conduits } from "./system/Conduits";
+import { Account } from "./system/Account";
+import { Roles } from "./system/Roles";
+import { Sessions } from "./system/Sessions";
 import { State } from "./system/State";
+import { Tokens } from "./system/Tokens";
+import { Users } from "./system/Users";
 
 interface Section {
   /** In the address, and in the strings under `system.sections`. */
@@ -16,6 +21,11 @@ interface Section {
 const SECTIONS: readonly Section[] = [
   { name: "state", needs: ["view"], view: State },
   { name: "conduits", needs: ["view"], view: Conduits },
+  { name: "account", needs: [], view: Account },
+  { name: "users", needs: ["manage_users", "read_audit"], view: Users },
+  { name: "roles", needs: ["manage_users", "manage_roles", "read_audit"], view: Roles },
+  { name: "sessions", needs: [], view: Sessions },
+  { name: "tokens", needs: [], view: Tokens },
 ];
 
 export function System({ onSignOut }: { onSignOut: () => void }) {
