@@ -120,6 +120,9 @@ def test_a_backup_under_load_is_the_original_up_to_the_cut(plant, key, tmp_path)
 
     held = audit(restored / "data")
     assert held == original[: state["last_audit"]], "the audit is not that of the original up to the cut"
+    # Whoever had set up an authenticator still has it.
+    assert (restored / "data" / "identity.key").read_bytes() == (plant.data / "identity.key").read_bytes()
+    assert (restored / "data" / "identity.key").stat().st_mode & 0o077 == 0
     start_restored(plant, restored)
     assert plant.all_good() is not None
     again = plant.api.events()

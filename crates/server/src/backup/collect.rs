@@ -44,6 +44,12 @@ pub(super) fn files(config: &Config, manifest: &mut Manifest) -> Vec<Wanted> {
         taken.insert(name.clone());
         wanted.push(Wanted { part, name, from });
     }
+    // Without the key nobody's authenticator would be known to a restored centre.
+    let key = config.data.directory.join(crate::identity::KEY_FILE);
+    if config.identity.key_file.is_none() && key.exists() {
+        let name = format!("{}/{}", data_folder(config), crate::identity::KEY_FILE);
+        wanted.push(Wanted { part: Part::Keys, name, from: key });
+    }
     wanted
 }
 
@@ -51,6 +57,7 @@ pub(super) fn files(config: &Config, manifest: &mut Manifest) -> Vec<Wanted> {
 fn named(config: &Config) -> Vec<(Part, PathBuf)> {
     let mut files = vec![(Part::Config, config.network.file.clone())];
     files.extend(config.points.iter().chain(&config.alarms.rules).map(|file| (Part::Config, file.clone())));
+    files.extend(config.identity.key_file.iter().map(|file| (Part::Keys, file.clone())));
     for tls in config.link.iter().filter_map(|link| link.protocol.tls()) {
         files.push((Part::Config, tls.ca));
         files.push((Part::Config, tls.certificate));

@@ -15,6 +15,7 @@ pub(crate) mod seals;
 pub(crate) mod sessions;
 
 use self::config::{Enrolment, Policy};
+pub(crate) use self::sealing::FILE as KEY_FILE;
 use anyhow::Result;
 use scada::approval::Approvals;
 use security::pace::{Failure, Verdict};

@@ -58,7 +58,7 @@ export function Roles() {
               {roles.value?.roles.map((role) => (
                 <tr key={role.name}>
                   <th scope="row">{role.name}</th>
-                  <td>{role.rights.join(", ")}</td>
+                  <td className="wrap">{role.rights.join(", ")}</td>
                   <td>{role.built_in ? t.builtIn : t.by(role.by ?? S.none, stamp(role.changed_at, zone))}</td>
                   {manages && <td>{!role.built_in && acts("role", role.name, role.rights)}</td>}
                 </tr>
@@ -85,7 +85,7 @@ export function Roles() {
                 {areas.value?.areas.map((area) => (
                   <tr key={area.name}>
                     <th scope="row">{area.name}</th>
-                    <td>{area.substations.join(", ")}</td>
+                    <td className="wrap">{area.substations.join(", ")}</td>
                     <td>{t.by(area.by, stamp(area.changed_at, zone))}</td>
                     {manages && <td>{acts("area", area.name, area.substations)}</td>}
                   </tr>

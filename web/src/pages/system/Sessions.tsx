@@ -37,7 +37,7 @@ export function Sessions() {
                   <td>{t.begans[row.began] ?? row.began}</td>
                   <td className="time">{stamp(row.created_at, zone)}</td>
                   <td className="time">{stamp(row.last_used_at, zone)}</td>
-                  <td>{row.frozen !== undefined ? t.frozen(row.frozen) : row.own ? t.own : t.alive}</td>
+                  <td className="wrap">{row.frozen !== undefined ? t.frozen(row.frozen) : row.own ? t.own : t.alive}</td>
                   <td>
                     {operates && !row.own && row.frozen === undefined && (
                       <button type="button" className="small" onClick={() => setOpen({ act: "freeze", row })} aria-label={t.of(t.freeze, row.user, row.id)}>

@@ -40,8 +40,8 @@ export function Tokens() {
                   <tr key={token.id}>
                     <th scope="row">{token.label}</th>
                     <td>{token.user}</td>
-                    <td>{token.rights?.join(", ") ?? t.all}</td>
-                    <td>{token.areas?.join(", ") ?? t.all}</td>
+                    <td className="wrap">{token.rights?.join(", ") ?? t.all}</td>
+                    <td className="wrap">{token.areas?.join(", ") ?? t.all}</td>
                     <td className="time">{stamp(token.created_at, zone)}</td>
                     <td className="time">{stamp(token.expires_at, zone)}</td>
                     <td className="time">{token.last_used_at === null ? t.never : stamp(token.last_used_at, zone)}</td>

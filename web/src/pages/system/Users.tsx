@@ -51,10 +51,10 @@ export function Users() {
                 <tr key={user.name}>
                   <th scope="row">{user.name}</th>
                   <td>{t.kinds[user.kind]}</td>
-                  <td>{user.roles.join(", ")}</td>
-                  <td>{user.areas.join(", ")}</td>
+                  <td className="wrap">{user.roles.join(", ")}</td>
+                  <td className="wrap">{user.areas.join(", ")}</td>
                   <td>{stateOf(user)}</td>
-                  <td>{t.factorsOf(user.enrolled.password, user.enrolled.totp)}</td>
+                  <td className="wrap">{t.factorsOf(user.enrolled.password, user.enrolled.totp)}</td>
                   <td className="num">{user.sessions}</td>
                   {manages && (
                     <td>
@@ -235,10 +235,10 @@ function Requests({ onDecided }: { onDecided: () => void }) {
                 <tr key={row.id}>
                   <th scope="row">{row.action}</th>
                   <td>{row.target}</td>
-                  <td>{row.wanted === "" ? S.none : row.wanted}</td>
+                  <td className="wrap">{row.wanted === "" ? S.none : row.wanted}</td>
                   <td>{row.by}</td>
                   <td className="time">{stamp(row.expires_at, zone)}</td>
-                  <td>{row.reason}</td>
+                  <td className="wrap">{row.reason}</td>
                   <td>
                     {!own && (
                       <button type="button" className="small" onClick={() => void decide(row.id, row.target, "approve")} aria-label={r.of(r.approve, row.id)}>
