@@ -3,8 +3,8 @@
 //! Failures are counted per source, and per pair of account and source. A pair is slowed down first and then locked for a
 //! while; nothing is ever locked for an account as a whole, so that nobody keeps somebody else out from where that one sits.
 
+use core::net::IpAddr;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Duration;
 use timebase::Mono;
 
