@@ -22,6 +22,11 @@ const PAGES = [
   ["#/commands/proposals", ".table-scroll, .table-empty"],
   ["#/switching", ".table-scroll, .table-empty"],
   ["#/system", id("sign-out")],
+  ["#/system/account", id("set-password")],
+  ["#/system/users", id("users")],
+  ["#/system/roles", id("roles")],
+  ["#/system/sessions", id("sessions")],
+  ["#/system/tokens", id("new-token")],
 ];
 
 describe("the page", () => {

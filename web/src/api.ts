@@ -18,7 +18,7 @@ export interface Session {
   second_factor?: string;
   missing?: "password" | "second-factor";
   frozen?: string;
-  enrolled?: { password: boolean; totp: boolean; recovery_codes: number };
+  enrolled?: { password: boolean; totp: boolean; recovery_codes: number; passkeys: number };
   server: { name: string; version: string; mode: "demo" | "run"; started_at: string };
 }
 

@@ -5,6 +5,7 @@ export interface Enrolled {
   password: boolean;
   totp: boolean;
   recovery_codes: number;
+  passkeys: number;
 }
 
 export interface Authenticator {
@@ -93,6 +94,36 @@ export interface Token {
   last_used_at: string | null;
 }
 
+export interface Passkey {
+  id: string;
+  name: string;
+  created_at: string;
+  last_used_at: string | null;
+}
+
+interface Challenge {
+  id: string;
+  options: { publicKey: unknown };
+}
+
+/** Whether this browser can keep passkeys for this address: it takes no address of numbers. */
+export function passkeysWork(): boolean {
+  return typeof PublicKeyCredential !== "undefined" && "parseCreationOptionsFromJSON" in PublicKeyCredential && !/^[\d.:[\]]+$/.test(location.hostname);
+}
+
+async function registered(challenge: Challenge): Promise<unknown> {
+  const options = challenge.options.publicKey as PublicKeyCredentialCreationOptionsJSON;
+  const made = await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) });
+  return (made as PublicKeyCredential).toJSON();
+}
+
+async function shown(user: string): Promise<{ id: string; credential: unknown }> {
+  const challenge = await call<Challenge>("POST", "/session/passkey", { user });
+  const options = challenge.options.publicKey as PublicKeyCredentialRequestOptionsJSON;
+  const found = await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) });
+  return { id: challenge.id, credential: (found as PublicKeyCredential).toJSON() };
+}
+
 const at = encodeURIComponent;
 
 export const identity = {
@@ -105,6 +136,14 @@ export const identity = {
   beginTotp: () => call<Authenticator>("POST", "/session/totp"),
   finishTotp: (code: string) => call<{ codes: string[] }>("PUT", "/session/totp", { code }),
   stepUp: (code: string) => call<Session>("POST", "/session/step-up", { code }),
+  passkeys: () => call<{ passkeys: Passkey[] }>("GET", "/session/passkeys"),
+  registerPasskey: async (name: string) => {
+    const challenge = await call<Challenge>("POST", "/session/passkeys");
+    return call<Session>("PUT", "/session/passkeys", { id: challenge.id, name, credential: await registered(challenge) });
+  },
+  dropPasskey: (id: string) => call<unknown>("DELETE", `/session/passkeys/${at(id)}`),
+  signInByPasskey: async (user: string) => call<Session>("POST", "/session/passkey/finish", await shown(user)),
+  stepUpByPasskey: async (user: string) => call<Session>("POST", "/session/step-up/passkey", await shown(user)),
   users: () => call<{ users: User[] }>("GET", "/users"),
   putUser: (name: string, account: Account) => call<Deed>("PUT", `/users/${at(name)}`, account),
   resetUser: (name: string, reason: string) => call<Deed>("POST", `/users/${at(name)}/reset`, { reason }),

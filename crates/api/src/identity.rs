@@ -83,6 +83,70 @@ pub struct EnrolledView {
     pub totp: bool,
     /// Recovery codes that are left.
     pub recovery_codes: usize,
+    /// Passkeys.
+    pub passkeys: usize,
+}
+
+/// Whose passkey it is to be.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeyUser {
+    /// Name of the user.
+    pub user: String,
+}
+
+/// What a device is asked.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct PasskeyChallenge {
+    /// Names the exchange.
+    pub id: String,
+    /// Options of WebAuthn as JSON, in `publicKey`.
+    #[schema(value_type = Object)]
+    pub options: serde_json::Value,
+}
+
+/// What a device answered.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeyAnswer {
+    /// Names the exchange.
+    pub id: String,
+    /// `toJSON()` of the browser's credential.
+    #[schema(value_type = Object)]
+    pub credential: serde_json::Value,
+}
+
+/// A new passkey.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisteredPasskey {
+    /// Names the exchange.
+    pub id: String,
+    /// What its owner calls it; never empty.
+    pub name: String,
+    /// `toJSON()` of the browser's credential.
+    #[schema(value_type = Object)]
+    pub credential: serde_json::Value,
+}
+
+/// A passkey.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct PasskeyView {
+    /// Identity.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// When it was registered.
+    pub created_at: String,
+    /// Last use.
+    pub last_used_at: Option<String>,
+}
+
+/// Passkeys.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct PasskeysView {
+    /// The passkeys.
+    pub passkeys: Vec<PasskeyView>,
 }
 
 /// A living session.
@@ -94,7 +158,7 @@ pub struct LivingSessionView {
     pub user: String,
     /// Address that it was begun from.
     pub source: String,
-    /// What it was begun with: `token`, `password`, `totp`, `break-glass`.
+    /// What it was begun with: `token`, `password`, `totp`, `passkey`, `break-glass`.
     pub began: String,
     /// When it began.
     pub created_at: String,

@@ -36,7 +36,8 @@ pub use grid::{
 };
 pub use identity::{
     AccountRequest, AreaRequest, AreaView, AreasView, AuthenticatorView, BreakGlass, Code, DeedView,
-    EnrolledView, LivingSessionView, LivingSessionsView, NewPassword, NewTokenView, Reason, RecoveryCodes,
+    EnrolledView, LivingSessionView, LivingSessionsView, NewPassword, NewTokenView, PasskeyAnswer,
+    PasskeyChallenge, PasskeyUser, PasskeyView, PasskeysView, Reason, RecoveryCodes, RegisteredPasskey,
     RoleRequest, RoleView, RolesView, SignIn, TokenRequest, TokenView, TokensView, UserRequestView,
     UserRequestsView, UserView, UsersView,
 };

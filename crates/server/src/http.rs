@@ -21,6 +21,7 @@ mod identity;
 mod limits;
 mod mode;
 mod page;
+mod passkeys;
 mod point_list;
 mod points;
 mod roles;
@@ -179,6 +180,13 @@ fn session_routes() -> Routes {
         .add(Need::SignedIn, routes!(factors::begin_totp))
         .add(Need::SignedIn, routes!(factors::finish_totp))
         .add(Need::SignedIn, routes!(factors::step_up))
+        .add(Need::Open, routes!(passkeys::begin_sign_in))
+        .add(Need::Open, routes!(passkeys::sign_in))
+        .add(Need::SignedIn, routes!(passkeys::list))
+        .add(Need::SignedIn, routes!(passkeys::begin_registration))
+        .add(Need::SignedIn, routes!(passkeys::finish_registration))
+        .add(Need::SignedIn, routes!(passkeys::remove))
+        .add(Need::SignedIn, routes!(passkeys::step_up))
         // What a frame holds depends on the rights of the reader: each topic declares its own (`live::Topic`).
         .add(Need::SignedIn, routes!(admin::live))
         .add(Need::SignedIn, routes!(admin::stream))

@@ -1,17 +1,18 @@
 // The way in: name and password, a one-time token, or both secrets of a sealed account; and what has to be set up first.
 import { type FormEvent, useState } from "react";
 import { ApiError, api, type Session } from "../api";
-import { identity } from "../identity";
-import { Field, PasswordForm, TotpForm } from "../parts/Factors";
+import { identity, passkeysWork } from "../identity";
+import { Field, PasskeyForm, PasswordForm, TotpForm } from "../parts/Factors";
 import { S } from "../strings";
 
-const WAYS = ["password", "token", "glass"] as const;
+const WAYS = ["password", "passkey", "token", "glass"] as const;
 type Way = (typeof WAYS)[number];
 
 export function explainSignIn(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error);
   if (error.status === 0) return S.signIn.unreachable;
   if (error.problem.code === "second_factor") return S.signIn.codeNeeded;
+  if (error.problem.code === "passkey") return S.signIn.passkeyNeeded;
   if (error.status === 401 || error.status === 403) return S.signIn.refused;
   return error.problem.message;
 }
@@ -30,11 +31,13 @@ export function SignIn({ problem, onSession }: { problem: string | null; onSessi
   });
   const ready = {
     password: values.user.trim() !== "" && values.password !== "" && (!codeNeeded || values.code.trim() !== ""),
+    passkey: values.user.trim() !== "" && passkeysWork(),
     token: values.token.trim() !== "",
     glass: [values.first, values.second, values.reason].every((value) => value.trim() !== ""),
   }[way];
   const enter = () => {
     if (way === "token") return api.signIn(values.token.trim());
+    if (way === "passkey") return identity.signInByPasskey(values.user.trim());
     if (way === "glass") return identity.breakGlass(values.first.trim(), values.second.trim(), values.reason.trim());
     return identity.signIn(values.user.trim(), values.password, values.code.trim());
   };
@@ -75,6 +78,7 @@ export function SignIn({ problem, onSession }: { problem: string | null; onSessi
             {codeNeeded && <Field {...field("code")} complete="one-time-code" />}
           </>
         )}
+        {way === "passkey" && (passkeysWork() ? <Field {...field("user")} complete="username webauthn" /> : <p className="muted">{S.identity.noPasskeys}</p>)}
         {way === "token" && <Field {...field("token")} type="password" />}
         {way === "glass" && (
           <>
@@ -104,6 +108,12 @@ export function Enrol({ session, onSession, onSignOut }: { session: Session; onS
         <h2>{password ? t.enrolPassword : t.enrolFactor}</h2>
         <p>{t.enrolLead(session.user)}</p>
         {password ? <PasswordForm known={false} onDone={onSession} /> : <TotpForm onDone={onSession} />}
+        {passkeysWork() && (
+          <>
+            <h3>{t.orPasskey}</h3>
+            <PasskeyForm onDone={onSession} />
+          </>
+        )}
         <p>
           <button type="button" className="small" onClick={onSignOut} data-testid="sign-out">
             {S.header.signOut}

@@ -175,3 +175,53 @@ export function StepUpForm({ onDone }: { onDone: (session: Session) => void }) {
     </form>
   );
 }
+
+export function PasskeyForm({ onDone }: { onDone: (session: Session) => void }) {
+  const [name, setName] = useState("");
+  const [problem, setProblem] = useState<string | null>(null);
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    try {
+      onDone(await identity.registerPasskey(name.trim()));
+      setName("");
+      setProblem(null);
+    } catch (error) {
+      setProblem(said(error));
+    }
+  };
+  return (
+    <form className="stack" onSubmit={(event) => void submit(event)}>
+      <p className="muted">{t.passkeyLead}</p>
+      <Field label={t.passkeyName} value={name} onChange={setName} id="passkey-name" />
+      <Problem text={problem} />
+      <footer>
+        <button type="submit" className="primary" disabled={name.trim() === ""} data-testid="register-passkey">
+          {t.registerPasskey}
+        </button>
+      </footer>
+    </form>
+  );
+}
+
+export function PasskeyStepUp({ user, onDone }: { user: string; onDone: (session: Session) => void }) {
+  const [problem, setProblem] = useState<string | null>(null);
+  const show = () => {
+    identity.stepUpByPasskey(user).then(
+      (session) => {
+        setProblem(null);
+        onDone(session);
+      },
+      (error: unknown) => setProblem(said(error)),
+    );
+  };
+  return (
+    <div className="stack">
+      <Problem text={problem} />
+      <footer>
+        <button type="button" onClick={show} data-testid="step-up-passkey">
+          {t.showPasskey}
+        </button>
+      </footer>
+    </div>
+  );
+}

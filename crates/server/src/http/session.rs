@@ -180,7 +180,7 @@ fn offered(body: SignIn) -> Result<Secret, ApiError> {
 }
 
 /// A source that is slowed down or locked out is an alarm: somebody forgot his password, or somebody tries.
-async fn tell_of_guessing(
+pub(super) async fn tell_of_guessing(
     shared: &Shared,
     error: &SignInError,
     (name, from): (&str, IpAddr),
@@ -190,6 +190,7 @@ async fn tell_of_guessing(
         SignInError::Refused(Failure::Locked) => "locked for 15 min",
         SignInError::Refused(Failure::Noted)
         | SignInError::CodeNeeded
+        | SignInError::PasskeyNeeded
         | SignInError::Wait(_)
         | SignInError::Store => return Ok(()),
     };
@@ -222,7 +223,7 @@ pub(crate) async fn break_glass(
 }
 
 /// Hands a new session's secret out as a cookie.
-async fn begin(shared: &Shared, secret: String) -> Result<impl IntoResponse + use<>, ApiError> {
+pub(super) async fn begin(shared: &Shared, secret: String) -> Result<impl IntoResponse + use<>, ApiError> {
     let (now, text) = (shared.clock.now(), secret.clone());
     let caller = blocking(shared, move |identity| identity.by_session(&text, now)).await?;
     let caller = caller.ok_or_else(|| ApiError::internal("the session is not there"))?;
@@ -250,7 +251,7 @@ pub(crate) async fn sign_out(State(shared): State<Shared>, signed: Signed) -> Re
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn refusal(error: &SignInError) -> ApiError {
+pub(super) fn refusal(error: &SignInError) -> ApiError {
     let text = error.to_string();
     match error {
         SignInError::Refused(_) => {
@@ -260,6 +261,9 @@ fn refusal(error: &SignInError) -> ApiError {
         SignInError::CodeNeeded => {
             let hint = "send the six digits of the authenticator, or a recovery code, as code";
             ApiError::new(StatusCode::UNAUTHORIZED, "second_factor", text, hint)
+        }
+        SignInError::PasskeyNeeded => {
+            ApiError::new(StatusCode::UNAUTHORIZED, "passkey", text, "POST /api/v1/session/passkey")
         }
         SignInError::Wait(_) => {
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many", text, "wait as long as it says")

@@ -56,8 +56,8 @@ fn user_view(user: &UserRecord, catalogue: &Catalogue, enrolled: Enrolled, sessi
 }
 
 pub(super) fn enrolled_view(enrolled: Enrolled) -> EnrolledView {
-    let Enrolled { password, totp, recovery_codes } = enrolled;
-    EnrolledView { password, totp, recovery_codes }
+    let Enrolled { password, totp, recovery_codes, passkeys } = enrolled;
+    EnrolledView { password, totp, recovery_codes, passkeys }
 }
 
 /// Makes or changes an account. What takes something from operators or administrators waits for a second administrator (202).

@@ -44,6 +44,8 @@ pub struct IdentityConfig {
     pub key_file: Option<PathBuf>,
     /// How long a sealed account stays open that two custodians have opened.
     pub break_glass_minutes: u32,
+    /// Address that browsers know the page by, for passkeys, e.g. `https://scada.example`; without it `http://localhost`.
+    pub origin: Option<String>,
 }
 
 impl Default for IdentityConfig {
@@ -55,6 +57,7 @@ impl Default for IdentityConfig {
             breached_passwords: None,
             key_file: None,
             break_glass_minutes: 60,
+            origin: None,
         }
     }
 }
@@ -100,6 +103,8 @@ pub(crate) struct Policy {
     pub(crate) step_up: Duration,
     pub(crate) break_glass: Duration,
     pub(crate) breached: Option<PathBuf>,
+    /// Address that browsers know the page by.
+    pub(crate) origin: Option<String>,
     /// Name of the centre, as authenticators show it.
     pub(crate) issuer: String,
 }
@@ -120,6 +125,7 @@ impl Policy {
             step_up: minutes(identity.step_up_minutes),
             break_glass: minutes(identity.break_glass_minutes),
             breached: identity.breached_passwords.clone(),
+            origin: identity.origin.clone(),
             issuer: config.name.clone(),
         }
     }

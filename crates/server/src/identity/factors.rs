@@ -68,6 +68,7 @@ pub(crate) struct Enrolled {
     pub(crate) password: bool,
     pub(crate) totp: bool,
     pub(crate) recovery_codes: usize,
+    pub(crate) passkeys: usize,
 }
 
 impl Identity {
@@ -89,7 +90,9 @@ impl Identity {
             return Err(self.failed(name, from, now, "name or password is not valid"));
         };
         if credential.totp.is_none() {
-            return Ok(Began::Password);
+            let keys = self.passkeys_of(name).map_err(|_| SignInError::Store)?;
+            // Whoever has a second factor is not known by the first one alone.
+            return if keys.is_empty() { Ok(Began::Password) } else { Err(SignInError::PasskeyNeeded) };
         }
         match code.map(str::trim).filter(|code| !code.is_empty()) {
             None => Err(SignInError::CodeNeeded),
@@ -128,6 +131,8 @@ impl Identity {
         let enrolled = self.enrolled(&user.principal.name);
         match self.policy.enrolment {
             Enrolment::None => None,
+            // A passkey verifies its user: it is both factors.
+            Enrolment::Password | Enrolment::SecondFactor if enrolled.passkeys > 0 => None,
             Enrolment::Password | Enrolment::SecondFactor if !enrolled.password => Some(Enrolment::Password),
             Enrolment::SecondFactor if !enrolled.totp => Some(Enrolment::SecondFactor),
             Enrolment::Password | Enrolment::SecondFactor => None,
@@ -137,10 +142,13 @@ impl Identity {
     /// What a person has set up.
     pub(crate) fn enrolled(&self, user: &str) -> Enrolled {
         let credential = self.store.credential(user).ok().flatten();
-        credential.map_or_else(Enrolled::default, |credential| Enrolled {
+        let passkeys = self.passkeys_of(user).map_or(0, |keys| keys.len());
+        let none = Enrolled { passkeys, ..Enrolled::default() };
+        credential.map_or(none, |credential| Enrolled {
             password: credential.password.is_some(),
             totp: credential.totp.is_some(),
             recovery_codes: credential.recovery.len(),
+            passkeys,
         })
     }
 
@@ -288,6 +296,9 @@ fn failed(error: impl std::fmt::Display) -> FactorRefusal {
 fn waiting(error: SignInError) -> FactorRefusal {
     match error {
         SignInError::Wait(wait) => FactorRefusal::Wait(wait),
-        SignInError::Refused(_) | SignInError::CodeNeeded | SignInError::Store => failed(error),
+        SignInError::Refused(_)
+        | SignInError::CodeNeeded
+        | SignInError::PasskeyNeeded
+        | SignInError::Store => failed(error),
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod break_glass;
 pub(crate) mod config;
 pub(crate) mod console;
 pub(crate) mod factors;
+pub(crate) mod passkeys;
 mod sealing;
 pub(crate) mod seals;
 pub(crate) mod sessions;
@@ -70,6 +71,7 @@ pub(crate) enum Began {
     Token,
     Password,
     Totp,
+    Passkey,
     BreakGlass,
 }
 
@@ -79,6 +81,7 @@ impl Began {
             Self::Token => "token",
             Self::Password => "password",
             Self::Totp => "totp",
+            Self::Passkey => "passkey",
             Self::BreakGlass => "break-glass",
         }
     }
@@ -93,6 +96,9 @@ pub(crate) enum SignInError {
     /// The password is right; the code of the authenticator is wanted, too.
     #[error("the code of the authenticator is needed")]
     CodeNeeded,
+    /// The password is right; there is a passkey, which is to be used.
+    #[error("sign in with the passkey")]
+    PasskeyNeeded,
     /// Too many failures.
     #[error("too many failed sign-ins, wait {} s", .0.as_secs() + 1)]
     Wait(Duration),
@@ -112,6 +118,7 @@ pub(crate) struct Identity {
     store: Arc<Store>,
     pub(crate) policy: Policy,
     key: sealing::SealingKey,
+    passkeys: passkeys::Passkeys,
     pace: Mutex<Pace>,
     live: Mutex<HashMap<[u8; 32], Live>>,
     assured: Mutex<HashMap<[u8; 32], Assurance>>,
@@ -151,6 +158,7 @@ impl Identity {
         let path = key.map_or_else(|| data.join(sealing::FILE), Path::to_path_buf);
         Ok(Self {
             key: sealing::SealingKey::open(&path, sealed)?,
+            passkeys: passkeys::Passkeys::new(policy.origin.as_deref(), &policy.issuer)?,
             store,
             policy,
             pace: Mutex::default(),
@@ -222,8 +230,10 @@ impl Identity {
         for hash in ended {
             self.cut(&hash);
         }
-        if began == Began::Totp {
-            self.assure(&hash, Assurance::shown(Factor::Totp, now.mono));
+        match began {
+            Began::Totp => self.assure(&hash, Assurance::shown(Factor::Totp, now.mono)),
+            Began::Passkey => self.assure(&hash, Assurance::shown(Factor::Passkey, now.mono)),
+            Began::Token | Began::Password | Began::BreakGlass => {}
         }
         locked(&self.pace).succeeded(user, from);
         Ok(secret.reveal())

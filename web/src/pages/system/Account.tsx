@@ -2,9 +2,11 @@
 import { useState } from "react";
 import { stamp } from "../../format";
 import { Card, Facts } from "../../parts/Card";
-import { PasswordForm, StepUpForm, TotpForm } from "../../parts/Factors";
+import { identity, passkeysWork } from "../../identity";
+import { PasskeyForm, PasskeyStepUp, PasswordForm, Problem, said, StepUpForm, TotpForm } from "../../parts/Factors";
 import { session, useCell, useZone } from "../../state";
 import { S } from "../../strings";
+import { Head, Loading, useLoaded } from "./loaded";
 
 export function Account() {
   const who = useCell(session);
@@ -12,7 +14,7 @@ export function Account() {
   const [changed, setChanged] = useState(0);
   if (who === null) return <p className="muted">{S.loading}</p>;
   const t = S.identity.account;
-  const own = who.enrolled ?? { password: false, totp: false, recovery_codes: 0 };
+  const own = who.enrolled ?? { password: false, totp: false, recovery_codes: 0, passkeys: 0 };
   const done = (value: typeof who) => {
     session.set(value);
     setChanged(changed + 1);
@@ -35,6 +37,7 @@ export function Account() {
             [t.password, own.password ? t.set : t.unset],
             [t.totp, own.totp ? t.set : t.unset],
             [t.codes, String(own.recovery_codes)],
+            [t.passkeys, String(own.passkeys)],
             [t.second, who.second_factor ?? S.none],
           ]}
         />
@@ -46,11 +49,49 @@ export function Account() {
       <Card title={t.totp}>
         <TotpForm key={changed} onDone={done} />
       </Card>
-      {own.totp && (
+      <Card title={t.passkeys}>
+        {passkeysWork() ? <PasskeyForm onDone={done} /> : <p className="muted">{S.identity.noPasskeys}</p>}
+        <Passkeys key={changed} />
+      </Card>
+      {(own.totp || own.passkeys > 0) && (
         <Card title={S.identity.stepUp}>
-          <StepUpForm onDone={done} />
+          {own.totp && <StepUpForm onDone={done} />}
+          {own.passkeys > 0 && passkeysWork() && <PasskeyStepUp user={who.user} onDone={done} />}
         </Card>
       )}
     </div>
+  );
+}
+
+function Passkeys() {
+  const keys = useLoaded(identity.passkeys);
+  const zone = useZone();
+  const [problem, setProblem] = useState<string | null>(null);
+  const t = S.identity.account;
+  const remove = (id: string) => {
+    identity.dropPasskey(id).then(keys.again, (error: unknown) => setProblem(said(error)));
+  };
+  return (
+    <Loading of={keys}>
+      <Problem text={problem} />
+      {(keys.value?.passkeys.length ?? 0) > 0 && (
+        <table className="table" data-testid="passkeys">
+          <Head titles={[t.keyName, t.keyUsed, S.remove]} />
+          <tbody>
+            {keys.value?.passkeys.map((key) => (
+              <tr key={key.id}>
+                <th scope="row">{key.name}</th>
+                <td className="time">{stamp(key.last_used_at ?? key.created_at, zone)}</td>
+                <td>
+                  <button type="button" className="small" onClick={() => remove(key.id)} aria-label={t.removeKey(key.name)}>
+                    {S.remove}
+                  </button>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Loading>
   );
 }
