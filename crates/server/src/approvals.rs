@@ -285,12 +285,8 @@ pub(crate) fn follow_commands(core: &mut Core, now: Now) {
 fn wish(command: &CommandRecord) -> SetAside {
     let (id, point, text) = (command.id, command.point, command.value_text.clone());
     // Only the name counts: whoever approves is asked for their own rights.
-    let who = Principal {
-        name: command.actor.clone(),
-        roles: std::collections::BTreeSet::new(),
-        areas: security::Areas::NONE,
-        kind: security::PrincipalKind::Human,
-    };
+    let (kind, roles) = (security::PrincipalKind::Human, std::collections::BTreeSet::new());
+    let who = Principal::new(command.actor.clone(), kind, roles, security::Areas::NONE);
     SetAside {
         what: What::Command { id, point, text },
         reason: command.reason.clone(),
