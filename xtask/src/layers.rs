@@ -34,6 +34,7 @@ const GATEWAY: &str = "gateway";
 pub(crate) const OUTSIDE_BELOW_COMPOSITION: &[&str] = &[
     "amd",
     "argon2",
+    "aws-lc-rs",
     "csv",
     "hmac",
     "jiff",

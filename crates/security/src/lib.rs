@@ -10,12 +10,16 @@
 //! - [`Token`], [`TokenHash`]: bearer secrets made of 32 random bytes; only the hash is ever stored.
 //! - [`AuditEntry`], [`AuditRecord`], [`ChainHead`], [`Verifier`]: what was done, in a chain of SHA-256 hashes in which
 //!   an altered, missing, exchanged or added record is found.
+//! - [`SigningKey`], [`Checkpoint`], [`CheckpointVerifier`]: signatures over the chain's head, without whose key it cannot be
+//!   rewritten.
 
 mod assurance;
 mod audit;
 pub mod catalogue;
 pub mod pace;
 pub mod password;
+mod checkpoint;
+mod copy;
 mod principal;
 mod role;
 pub mod steward;
@@ -29,6 +33,11 @@ pub use audit::{
 pub use catalogue::Catalogue;
 pub use pace::Pace;
 pub use password::Password;
+pub use checkpoint::{
+    CHECKPOINT_BYTES, Checkpoint, CheckpointFault, CheckpointVerifier, PublicKey, SigningKey, from_hex,
+    to_hex,
+};
+pub use copy::{AuditCopy, CopyFault};
 pub use principal::{Areas, Denied, Principal, PrincipalKind};
 pub use role::{Right, Role};
 pub use token::{Token, TokenHash, WeakSecret};

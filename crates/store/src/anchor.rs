@@ -1,7 +1,8 @@
-//! The audit head kept outside the database: `NAME.head`, one line `seq hash`, replaced by rename.
+//! The audit head kept outside the database: `NAME.head`, one line, replaced by rename.
 
 use crate::StoreError;
-use security::ChainHead;
+use security::{ChainHead, from_hex, to_hex};
+use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -23,8 +24,16 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// What is kept beside the file: how far the chain and its checkpoints are known to reach.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Anchor {
+    pub(crate) chain: ChainHead,
+    /// Number of the last checkpoint, 0 without any.
+    pub(crate) checkpoints: u64,
+}
+
 /// Reads the head; `None` if there is no file.
-pub(crate) fn read_head(path: &Path) -> Result<Option<ChainHead>, StoreError> {
+pub(crate) fn read_head(path: &Path) -> Result<Option<Anchor>, StoreError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -34,23 +43,43 @@ pub(crate) fn read_head(path: &Path) -> Result<Option<ChainHead>, StoreError> {
     parse_head(&text).map(Some).ok_or_else(|| StoreError::HeadFile { path: path.to_owned() })
 }
 
-fn parse_head(text: &str) -> Option<ChainHead> {
-    let (seq, hex) = text.strip_suffix('\n')?.split_once(' ')?;
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
-    }
-    let mut hash = [0; 32];
-    for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(ChainHead { seq: seq.parse().ok()?, hash })
+/// `seq hash checkpoints sum`; before there were checkpoints it was `seq hash`. There is one way to write each, so that no
+/// flipped bit reads as the same or as an older head.
+fn parse_head(text: &str) -> Option<Anchor> {
+    let line = text.strip_suffix('\n')?;
+    let mut words = line.split(' ');
+    let seq = number(words.next()?)?;
+    let hash = from_hex(words.next()?)?.try_into().ok()?;
+    let checkpoints = match (words.next(), words.next(), words.next()) {
+        (None, ..) => 0,
+        (Some(count), Some(sum), None) => {
+            let covered = line.strip_suffix(sum)?;
+            if sum != check_sum(covered) {
+                return None;
+            }
+            number(count)?
+        }
+        _ => return None,
+    };
+    let chain = ChainHead { seq, hash };
+    // Place 0 is the empty chain and nothing else.
+    ((seq == 0) == (chain == ChainHead::EMPTY)).then_some(Anchor { chain, checkpoints })
 }
 
-pub(crate) fn write_head(path: &Path, head: ChainHead) -> std::io::Result<()> {
-    let hex: String = head.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+fn number(text: &str) -> Option<u64> {
+    let value: u64 = text.parse().ok()?;
+    (value.to_string() == text).then_some(value)
+}
+
+fn check_sum(text: &str) -> String {
+    to_hex(&Sha256::digest(text)[..8])
+}
+
+pub(crate) fn write_head(path: &Path, head: Anchor) -> std::io::Result<()> {
+    let covered = format!("{} {} {} ", head.chain.seq, to_hex(&head.chain.hash), head.checkpoints);
     let new = beside(path, ".new");
     let mut file = File::create(&new)?;
-    file.write_all(format!("{} {hex}\n", head.seq).as_bytes())?;
+    file.write_all(format!("{covered}{}\n", check_sum(&covered)).as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     sync_folder(path)
@@ -59,19 +88,19 @@ pub(crate) fn write_head(path: &Path, head: ChainHead) -> std::io::Result<()> {
 /// Keeps the head file at most [`HEAD_PERIOD`] behind.
 pub(crate) struct HeadFile {
     path: PathBuf,
-    written: ChainHead,
+    written: Anchor,
     behind_since: Option<Instant>,
     /// Never written over the last good head of a chain that was found broken.
     frozen: bool,
 }
 
 impl HeadFile {
-    pub(crate) fn new(path: PathBuf, written: ChainHead, frozen: bool) -> Self {
+    pub(crate) fn new(path: PathBuf, written: Anchor, frozen: bool) -> Self {
         Self { path, written, behind_since: None, frozen }
     }
 
     /// Writes the head at opening, so that from then on a missing file is a finding.
-    pub(crate) fn write_first(&mut self, head: ChainHead) -> Result<(), StoreError> {
+    pub(crate) fn write_first(&mut self, head: Anchor) -> Result<(), StoreError> {
         if !self.frozen {
             write_head(&self.path, head).map_err(|error| StoreError::io(&self.path, error))?;
             self.written = head;
@@ -80,7 +109,7 @@ impl HeadFile {
     }
 
     /// Takes note of the chain's head; returns how long the file may still stay behind.
-    pub(crate) fn note(&mut self, head: ChainHead, now: Instant) -> Option<Duration> {
+    pub(crate) fn note(&mut self, head: Anchor, now: Instant) -> Option<Duration> {
         if self.frozen || head == self.written {
             self.behind_since = None;
             return None;
@@ -90,7 +119,7 @@ impl HeadFile {
     }
 
     /// Writes the head. A failure is logged and tried again: the chain itself is safe in the database.
-    pub(crate) fn write(&mut self, head: ChainHead, now: Instant) {
+    pub(crate) fn write(&mut self, head: Anchor, now: Instant) {
         if self.frozen || head == self.written {
             return;
         }
@@ -117,7 +146,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.head");
         assert_eq!(read_head(&path).unwrap(), None);
-        let head = ChainHead { seq: 77, hash: std::array::from_fn(|at| u8::try_from(at * 7 % 256).unwrap()) };
+        let chain =
+            ChainHead { seq: 77, hash: std::array::from_fn(|at| u8::try_from(at * 7 % 256).unwrap()) };
+        let head = Anchor { chain, checkpoints: 12 };
         write_head(&path, head).unwrap();
         assert_eq!(read_head(&path).unwrap(), Some(head));
         let good = fs::read(&path).unwrap();
@@ -125,6 +156,14 @@ mod tests {
             fs::write(&path, &good[..len]).unwrap();
             assert!(matches!(read_head(&path), Err(StoreError::HeadFile { .. })), "{len} bytes");
         }
+        for bit in 0..good.len() * 8 {
+            let mut flipped = good.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &flipped).unwrap();
+            assert!(matches!(read_head(&path), Err(StoreError::HeadFile { .. })), "bit {bit}");
+        }
+        let old = format!("{} {}\n", chain.seq, to_hex(&chain.hash));
+        assert_eq!(parse_head(&old), Some(Anchor { chain, checkpoints: 0 }), "as it was before checkpoints");
         fs::write(&path, [0xff; 40]).unwrap();
         assert!(matches!(read_head(&path), Err(StoreError::HeadFile { .. })));
     }

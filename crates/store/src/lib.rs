@@ -27,7 +27,9 @@ mod write;
 mod writer;
 
 pub use anchor::HEAD_PERIOD;
-pub use audit::{AuditFault, AuditState, verify_audit_file, visit_audit_file};
+pub use audit::{
+    AuditFault, AuditState, Proof, Proved, prove_audit_file, verify_audit_file, visit_audit_file,
+};
 pub use error::StoreError;
 pub use identity::{CredentialRecord, IdentityRecord, NamedSet, PasskeyRecord, UserRecord};
 pub use open::{EventLog, Integrity, Options, Recovery, Store};

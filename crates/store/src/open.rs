@@ -1,7 +1,7 @@
 //! Opening is recovery: the same steps after a clean end, a crash, or for a new file.
 
 use crate::anchor::{HeadFile, beside, read_head};
-use crate::audit::{AuditState, check_tail, last_head};
+use crate::audit::{AuditState, check_tail, last_anchor};
 use crate::error::StoreError;
 use crate::schema::migrate;
 use crate::sums;
@@ -92,7 +92,7 @@ impl Store {
         let head_path = beside(path, ".head");
         let audit = check_tail(&connection, &head_path)?;
         let events = check_events(&connection)?;
-        let head = last_head(&connection)?;
+        let head = last_anchor(&connection)?;
         let broken = matches!(audit, AuditState::Broken(_)) && !options.continue_broken_audit;
         let up_to_date = read_head(&head_path).ok().flatten() == Some(head);
         let mut head_file = HeadFile::new(head_path, head, broken);

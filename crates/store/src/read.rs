@@ -1,13 +1,13 @@
 //! Queries. They run on their own connection beside the writer and see what is committed.
 
-use crate::audit::{AuditState, verify_audit_file};
+use crate::audit::{AuditState, last_checkpoint, verify_audit_file};
 use crate::write::integer;
 use crate::{
     AlarmRecord, CommandRecord, ConfigRecord, EventRecord, NewEvent, SessionRecord, Store, StoreError,
     TagKind, TagRecord, TokenRecord,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row};
-use security::{AuditRecord, TokenHash};
+use security::{AuditRecord, Checkpoint, TokenHash};
 use timebase::Utc;
 
 /// Rows of one page at most, whatever the caller asks for.
@@ -72,6 +72,22 @@ impl Store {
     /// Checks the whole audit chain on a connection of its own.
     pub fn verify_audit(&self) -> Result<AuditState, StoreError> {
         verify_audit_file(&self.path)
+    }
+
+    /// The last checkpoint of the audit; `None` without any. It is not verified.
+    pub fn last_checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
+        last_checkpoint(&self.reader())
+    }
+
+    /// The first checkpoints of the audit after a number, in order, not verified.
+    pub fn checkpoints_after(&self, number: u64, limit: usize) -> Result<Vec<Checkpoint>, StoreError> {
+        let sql =
+            "SELECT number, checkpoint FROM audit_checkpoints WHERE number > ?1 ORDER BY number LIMIT ?2";
+        list(&self.reader(), sql, (clamped(number), rows(limit)), |row| {
+            let bytes: Vec<u8> = row.get(1)?;
+            let damaged = || StoreError::damaged("audit_checkpoints", row.get::<_, i64>(0).unwrap_or(0));
+            Checkpoint::decode(&bytes).ok_or_else(damaged)
+        })
     }
 
     /// All alarms in force.

@@ -4,7 +4,12 @@ use crate::{StoreError, identity, sums};
 use rusqlite::Connection;
 
 /// One entry per version; entry n leads from version n to n + 1. Entries are never changed, only added.
-const MIGRATIONS: [fn() -> String; 3] = [|| TABLES.to_owned(), sums::migration, identity::migration];
+const MIGRATIONS: [fn() -> String; 4] =
+    [|| TABLES.to_owned(), sums::migration, identity::migration, || CHECKPOINTS.to_owned()];
+
+/// Signed heads of the audit chain. They carry their own signature, so there is no sum.
+const CHECKPOINTS: &str =
+    "CREATE TABLE audit_checkpoints (number INTEGER PRIMARY KEY, checkpoint BLOB NOT NULL) STRICT;";
 
 const TABLES: &str = "
 CREATE TABLE users (

@@ -2,11 +2,10 @@
 
 use crate::StoreError;
 use crate::anchor::{beside, read_head, write_head};
-use crate::audit::{AuditFault, AuditState, check_from, last_head};
+use crate::audit::{AuditFault, AuditState, Proof, last_anchor, prove};
 use crate::open::connect_reader;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
-use security::ChainHead;
 use std::path::Path;
 
 /// Pages copied per step.
@@ -37,10 +36,10 @@ pub fn snapshot(from: &Path, to: &Path) -> Result<Snapshot, StoreError> {
     copy(&connect_reader(from)?, to)?;
     let copied = connect_reader(to)?;
     let audit = match head {
-        Some(head) => check_from(&copied, ChainHead::EMPTY, head, &mut |_| ())?,
+        Some(head) => prove(&copied, head, &Proof::default(), &mut |_| ())?.into(),
         None => AuditState::Broken(AuditFault::HeadLost),
     };
-    let last = last_head(&copied)?;
+    let last = last_anchor(&copied)?;
     let head_path = beside(to, ".head");
     match (&audit, head) {
         (AuditState::Whole(_), _) => write_head(&head_path, last),
@@ -54,7 +53,7 @@ pub fn snapshot(from: &Path, to: &Path) -> Result<Snapshot, StoreError> {
         Ok(u64::try_from(value).unwrap_or(0))
     };
     let last_event = number("SELECT coalesce(max(seq), 0) FROM events")?;
-    Ok(Snapshot { last_event, last_audit: last.seq, audit, version: number("PRAGMA user_version")? })
+    Ok(Snapshot { last_event, last_audit: last.chain.seq, audit, version: number("PRAGMA user_version")? })
 }
 
 fn copy(from: &Connection, to: &Path) -> Result<(), StoreError> {

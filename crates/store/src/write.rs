@@ -1,11 +1,12 @@
 //! How each record is written. Runs inside a savepoint of the writer.
 
+use crate::anchor::Anchor;
 use crate::writer::{Receipt, Work};
 use crate::{
     CommandRecord, NewEvent, Record, SessionRecord, StoreError, TagRecord, TokenRecord, TokenRefusal,
 };
 use rusqlite::{Connection, ToSql, params};
-use security::{AuditEntry, ChainHead, TokenHash};
+use security::{AuditEntry, ChainHead, Checkpoint, SigningKey, TokenHash};
 use timebase::Utc;
 
 /// Counters as they are after everything applied so far.
@@ -13,6 +14,8 @@ use timebase::Utc;
 pub(crate) struct Applied {
     pub(crate) last_event: u64,
     pub(crate) audit: ChainHead,
+    /// Number of the last checkpoint.
+    pub(crate) checkpoints: u64,
     pub(crate) audit_broken: bool,
 }
 
@@ -27,6 +30,10 @@ fn execute(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<
 }
 
 impl Applied {
+    pub(crate) fn anchor(&self) -> Anchor {
+        Anchor { chain: self.audit, checkpoints: self.checkpoints }
+    }
+
     pub(crate) fn apply(&mut self, connection: &Connection, work: Work) -> Result<Receipt, StoreError> {
         let mut receipt = Receipt::default();
         match work {
@@ -36,6 +43,9 @@ impl Applied {
                 }
             }
             Work::Redeem { hash, now } => receipt.redeemed = Some(redeem(connection, hash, now)?),
+            Work::Checkpoint { key, now } => {
+                receipt.checkpoint = Some(self.checkpoint(connection, &key, now)?)
+            }
         }
         Ok(receipt)
     }
@@ -107,6 +117,17 @@ impl Applied {
         execute(to, sql, values)?;
         self.last_event = seq;
         Ok(seq)
+    }
+
+    fn checkpoint(&mut self, to: &Connection, key: &SigningKey, now: Utc) -> Result<Checkpoint, StoreError> {
+        if self.audit_broken {
+            return Err(StoreError::AuditBroken);
+        }
+        let checkpoint = Checkpoint::sign(key, self.checkpoints.saturating_add(1), self.audit, now);
+        let sql = "INSERT INTO audit_checkpoints (number, checkpoint) VALUES (?1, ?2)";
+        execute(to, sql, params![integer(checkpoint.number)?, checkpoint.encode()])?;
+        self.checkpoints = checkpoint.number;
+        Ok(checkpoint)
     }
 
     fn write_audit(&mut self, to: &Connection, entry: AuditEntry) -> Result<ChainHead, StoreError> {

@@ -1,10 +1,12 @@
 //! The thread that owns the only writing connection, and its group commit.
 
-use crate::anchor::HeadFile;
+use crate::anchor::{Anchor, HeadFile};
 use crate::write::Applied;
 use crate::{Record, Store, StoreError, TokenRecord};
 use rusqlite::Connection;
 use security::{ChainHead, TokenHash};
+use security::{Checkpoint, SigningKey};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 use timebase::Utc;
@@ -21,12 +23,15 @@ pub struct Receipt {
     pub events: Option<(u64, u64)>,
     /// The audit's head after the batch's last audit record.
     pub audit: Option<ChainHead>,
+    /// The checkpoint that was signed.
+    pub checkpoint: Option<Checkpoint>,
     pub(crate) redeemed: Option<TokenRecord>,
 }
 
 pub(crate) enum Work {
     Batch(Vec<Record>),
     Redeem { hash: TokenHash, now: Utc },
+    Checkpoint { key: Arc<SigningKey>, now: Utc },
 }
 
 type Done = Box<dyn FnOnce(Result<Receipt, StoreError>) + Send>;
@@ -82,6 +87,13 @@ impl Store {
         receipt.redeemed.ok_or(StoreError::Closed)
     }
 
+    /// Signs where the audit chain ends and keeps that beside the chain. [`StoreError::AuditBroken`] if the chain is known to
+    /// be broken: nobody vouches for that.
+    pub fn sign_audit(&self, key: &Arc<SigningKey>, now: Utc) -> Result<Checkpoint, StoreError> {
+        let receipt = self.run(Work::Checkpoint { key: Arc::clone(key), now })?;
+        receipt.checkpoint.ok_or(StoreError::Closed)
+    }
+
     fn run(&self, work: Work) -> Result<Receipt, StoreError> {
         let (sender, receiver) = sync_channel(1);
         let done: Done = Box::new(move |result| drop(sender.send(result)));
@@ -111,19 +123,23 @@ impl Writer {
     pub(crate) fn new(
         connection: Connection,
         last_event: u64,
-        audit: ChainHead,
+        audit: Anchor,
         head_file: HeadFile,
         audit_broken: bool,
     ) -> Self {
-        Self { connection, state: Applied { last_event, audit, audit_broken }, head_file }
+        Self {
+            connection,
+            state: Applied { last_event, audit: audit.chain, checkpoints: audit.checkpoints, audit_broken },
+            head_file,
+        }
     }
 
     /// Works until every sender is gone.
     pub(crate) fn run(mut self, queue: &Receiver<Job>) {
         loop {
-            let behind = self.head_file.note(self.state.audit, Instant::now());
+            let behind = self.head_file.note(self.state.anchor(), Instant::now());
             if behind.is_some_and(|left| left.is_zero()) {
-                self.head_file.write(self.state.audit, Instant::now());
+                self.head_file.write(self.state.anchor(), Instant::now());
                 continue;
             }
             let first = match behind {
@@ -136,7 +152,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.head_file.write(self.state.audit, Instant::now());
+        self.head_file.write(self.state.anchor(), Instant::now());
     }
 
     /// Writes what has queued up in one transaction, then answers each batch.
