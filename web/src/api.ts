@@ -33,6 +33,40 @@ export interface LinkSession {
   faults?: number;
 }
 
+/** One record of the audit. */
+export interface AuditRecord {
+  seq: number;
+  time: string;
+  actor: string;
+  source: string;
+  action: string;
+  target: string;
+  old: string | null;
+  new: string | null;
+  outcome: "allowed" | "refused" | "done" | "failed";
+  reason: string;
+  hash: string;
+}
+
+export interface AuditPage {
+  records: AuditRecord[];
+  before: number | null;
+}
+
+export interface AuditState {
+  state: "whole" | "broken" | "unknown";
+  fault: string | null;
+  seen_seq: number | null;
+  seen_at: string | null;
+  whole_at: string | null;
+  key: string;
+  checkpoint: { number: number; seq: number; time: string } | null;
+  copy: { to: string; connected_at: string | null; taken_seq: number; behind_s: number; error: string | null } | null;
+}
+
+/** Parts of texts; an empty one takes all. */
+export type AuditFilter = Partial<Record<"actor" | "action" | "target" | "outcome", string>>;
+
 /** Backups that the centre makes by itself. */
 export interface Backup {
   every_hours: number;
@@ -622,7 +656,14 @@ function commandIn(body: unknown): Command | null {
   return null;
 }
 
+/** Where a file with the records of a filter comes from. */
+export function auditExport(filter: AuditFilter, format: "csv" | "json" | "cef"): string {
+  return `/api/v1/audit/export${query({ ...filter, format })}`;
+}
+
 export const api = {
+  audit: (filter: AuditFilter, before?: number) => call<AuditPage>("GET", `/audit${query({ ...filter, before, limit: 100 })}`),
+  auditState: () => call<AuditState>("GET", "/audit/state"),
   session: () => call<Session>("GET", "/session"),
   signIn: (token: string) => call<Session>("POST", "/session", { token }),
   signOut: () => call<unknown>("DELETE", "/session"),

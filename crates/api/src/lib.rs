@@ -6,6 +6,7 @@
 mod alarm;
 mod alarm_management;
 mod approval;
+mod audit;
 mod command;
 mod conduit;
 mod grid;
@@ -30,6 +31,7 @@ pub use command::{
     StudyViolationView,
 };
 pub use conduit::{ConduitLinkView, ConduitView, ConduitsView, ForbiddenView, FunctionView};
+pub use audit::{AuditCopyView, AuditPage, AuditStateView, AuditView, CheckpointView};
 pub use grid::{
     BadDataView, BranchEndView, BranchEstimateView, BranchView, BusEstimateView, EquipmentView, EstimateView,
     NetworkView, SubstationView, SwitchView,

@@ -25,6 +25,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Name that the server's certificate must carry; the host of the endpoint if absent.
     pub server_name: Option<String>,
+    /// Revocation lists of all the authorities.
+    pub crl: Option<PathBuf>,
 }
 
 impl LinkProtocol {
@@ -59,7 +61,8 @@ impl LinkProtocol {
         match self {
             Self::Iec104(config) => {
                 if let Some(tls) = &mut config.tls {
-                    for file in [&mut tls.ca, &mut tls.certificate, &mut tls.key] {
+                    let needed = [&mut tls.ca, &mut tls.certificate, &mut tls.key];
+                    for file in needed.into_iter().chain(tls.crl.as_mut()) {
                         *file = base.join(&*file);
                     }
                 }
@@ -75,6 +78,7 @@ impl LinkProtocol {
                 certificate: tls.certificate.clone(),
                 key: tls.key.clone(),
                 server_name: tls.server_name.clone(),
+                crl: tls.crl.clone(),
             }),
         }
     }

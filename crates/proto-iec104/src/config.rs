@@ -77,6 +77,8 @@ pub struct Tls {
     pub key: PathBuf,
     /// Name that the controlled station's certificate must carry; the host of the endpoint if absent.
     pub server_name: Option<String>,
+    /// Revocation lists of all the authorities; without it nothing counts as revoked.
+    pub crl: Option<PathBuf>,
 }
 
 impl Default for Config {

@@ -39,6 +39,11 @@ impl Outcome {
         Self::ALL.iter().find(|(outcome, ..)| *outcome == self).map_or("failed", |(_, _, name)| name)
     }
 
+    /// The outcome of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(.., known)| *known == name).map(|(outcome, ..)| *outcome)
+    }
+
     fn code(self) -> u8 {
         Self::ALL.iter().find(|(outcome, ..)| *outcome == self).map_or(3, |(_, code, _)| *code)
     }

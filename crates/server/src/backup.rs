@@ -83,6 +83,10 @@ fn add_data(archive: &mut Archive, data: &Path, work: &Path, folder: &str) -> Re
             archive.add_file(Part::Data, &format!("{folder}/{name}"), &from, found.len())?;
         }
     }
+    let keys = crate::audit::key::public_file(data);
+    if let (Ok(content), Some(name)) = (fs::read(&keys), keys.file_name()) {
+        archive.add_bytes(Part::Data, &format!("{folder}/{}", name.to_string_lossy()), &content)?;
+    }
     let applied = crate::lists::applied_file(data);
     if let (Ok(content), Some(name)) = (fs::read(&applied), applied.file_name()) {
         archive.add_bytes(Part::Data, &format!("{folder}/{}", name.to_string_lossy()), &content)?;

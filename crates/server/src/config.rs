@@ -1,6 +1,7 @@
 //! Configuration of the control centre: one TOML file, unknown keys refused, checked once.
 
 pub use crate::alarm_config::{AlarmConfig, SuppressConfig};
+pub use crate::audit::config::{AuditConfig, ForwardConfig};
 pub use crate::backup::config::BackupConfig;
 pub use crate::conduits::{ConduitConfig, ZoneConfig};
 pub use crate::gate_config::{GateTimes, StudyConfig};
@@ -63,6 +64,9 @@ pub struct Config {
     /// How alarms are managed.
     #[serde(default)]
     pub alarms: AlarmConfig,
+    /// How the audit is kept.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// Backups that the centre makes by itself; none without this table.
     pub backup: Option<BackupConfig>,
     /// Links to the field.
@@ -295,6 +299,7 @@ impl Config {
         }
         config.identity.resolve(base);
         config.alarms.rules = config.alarms.rules.map(|rules| base.join(rules));
+        config.audit.start_at(base);
         if let Some(backup) = &mut config.backup {
             backup.resolve(base);
         }
@@ -334,6 +339,7 @@ impl Config {
         self.identity.check()?;
         crate::retention::check(self.data.retention_days, &self.data.retention)?;
         self.backup.as_ref().map_or(Ok(()), BackupConfig::check)?;
+        self.audit.check()?;
         crate::uplink::check(self)?;
         self.alarms.check()
     }

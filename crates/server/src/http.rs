@@ -8,6 +8,7 @@ mod alarm_acts;
 mod alarm_figures;
 mod alarms;
 mod approvals;
+mod audit;
 mod clock;
 mod commands;
 mod conduits;
@@ -33,6 +34,7 @@ pub(crate) mod wording;
 mod tokens;
 mod users;
 
+use crate::audit::keeper::AuditSight;
 use crate::core::CoreHandle;
 use crate::identity::Identity;
 use crate::lists::{Blueprint, Lists};
@@ -79,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) clock: Clock,
     pub(crate) server: api::ServerView,
+    /// What is known about the audit.
+    pub(crate) audit: AuditSight,
 }
 
 impl Shared {
@@ -168,6 +172,7 @@ fn routes() -> Routes {
         .merge(command_routes())
         .merge(point_routes())
         .merge(switching_routes())
+        .merge(audit_routes())
 }
 
 fn session_routes() -> Routes {
@@ -216,6 +221,15 @@ fn identity_routes() -> Routes {
         .add(Need::SignedIn, routes!(tokens::list))
         .add(Need::SignedIn, routes!(tokens::create))
         .add(Need::SignedIn, routes!(tokens::revoke))
+}
+
+/// What auditors see.
+fn audit_routes() -> Routes {
+    let audit = Need::Right(Right::ReadAudit);
+    Routes::default()
+        .add(audit, routes!(audit::list))
+        .add(audit, routes!(audit::export))
+        .add(audit, routes!(audit::state))
 }
 
 /// What everybody sees who may see anything, each within their areas.

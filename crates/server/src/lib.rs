@@ -12,6 +12,7 @@
 
 mod alarm_config;
 mod approvals;
+pub mod audit;
 pub mod backup;
 mod conduits;
 pub mod config;
@@ -19,6 +20,7 @@ mod core;
 mod diagram;
 pub mod estimator;
 mod gate_config;
+mod forward;
 mod http;
 mod identity;
 mod interlock;
@@ -233,10 +235,16 @@ async fn start_driven(
     links.extend(uplink::start(&config, &centre, reports, shutdown.subscribe()).await?);
     let site = Site { config: &config, mode, network, points, clock, started };
     let core = build_core(&site, &opened, (links, point_feed), field.probe())?;
-    let shared = share(&site, &opened, (handle.clone(), Arc::clone(&people)), &core);
+    let parts = audit::keeper::Parts { config: &config, store: &opened.store, clock, core: &handle };
+    let (key, sight, mut tasks) = audit::keeper::start(&parts, &shutdown)?;
+    let shared = share(&site, &opened, (handle.clone(), sight, Arc::clone(&people)), &core);
     let period = Duration::from_secs_f64(config.cycle.period_s);
+    let store = Arc::clone(&opened.store);
     let core_task = tokio::spawn(async move {
         core.run(calls, field, period, stop).await;
+        // Files are closed after the last record is signed.
+        let last = move || audit::keeper::sign_last(&store, &key, clock.now().utc);
+        drop(tokio::task::spawn_blocking(last).await);
         drop(lock);
     });
     let http_task = tokio::spawn(http::slots::serve(
@@ -251,7 +259,7 @@ async fn start_driven(
     let backups = backup::schedule::run(config.clone(), handle.clone(), clock, shutdown.subscribe());
     let backup_task = tokio::spawn(backups);
     let seals = tokio::spawn(identity::seals::run(people, handle.clone(), clock, shutdown.subscribe()));
-    let tasks = vec![core_task, http_task, backup_task, upkeep_task, seals];
+    tasks.extend([core_task, http_task, backup_task, upkeep_task, seals]);
     Ok(Running { address, token, historian, core: handle, shutdown, tasks })
 }
 
@@ -362,6 +370,7 @@ fn endpoints(link: &LinkConfig) -> Result<Vec<Endpoint>> {
                     ca: files.ca.clone(),
                     certificate: files.certificate.clone(),
                     key: files.key.clone(),
+                    crl: files.crl.clone(),
                 };
                 Some(TlsClient::load(&pem, name).with_context(|| format!("TLS of link {}", link.name))?)
             }
@@ -490,7 +499,7 @@ fn clear_own_alarms(core: &mut Core, at: Utc) {
 fn share(
     site: &Site<'_>,
     opened: &Opened,
-    (handle, identity): (CoreHandle, Arc<identity::Identity>),
+    (handle, audit, identity): (CoreHandle, audit::keeper::AuditSight, Arc<identity::Identity>),
     core: &Core,
 ) -> http::Shared {
     let Site { config, mode, network, clock, started, .. } = site;
@@ -509,6 +518,7 @@ fn share(
             mode: mode.name().to_owned(),
             started_at: views::stamp(started.utc),
         },
+        audit,
     }
 }
 

@@ -55,6 +55,8 @@ pub struct TlsPaths {
     pub certificate: PathBuf,
     /// Our private key.
     pub key: PathBuf,
+    /// Revocation lists of all the authorities; without it nothing counts as revoked.
+    pub crl: Option<PathBuf>,
 }
 
 /// One gateway.
@@ -70,14 +72,16 @@ pub struct GatewayConfig {
 impl TlsPaths {
     /// Relative paths start at this folder.
     pub fn start_at(&mut self, base: &Path) {
-        for path in [&mut self.ca, &mut self.certificate, &mut self.key] {
+        let needed = [&mut self.ca, &mut self.certificate, &mut self.key];
+        for path in needed.into_iter().chain(self.crl.as_mut()) {
             *path = base.join(&*path);
         }
     }
 
     /// As the drivers take them.
     pub fn files(&self) -> TlsFiles {
-        TlsFiles { ca: self.ca.clone(), certificate: self.certificate.clone(), key: self.key.clone() }
+        let Self { ca, certificate, key, crl } = self.clone();
+        TlsFiles { ca, certificate, key, crl }
     }
 }
 

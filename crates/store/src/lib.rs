@@ -23,6 +23,7 @@ mod record;
 mod schema;
 mod snapshot;
 mod sums;
+mod watch;
 mod write;
 mod writer;
 
@@ -39,4 +40,5 @@ pub use record::{
 };
 pub use schema::SCHEMA_VERSION;
 pub use snapshot::{Snapshot, snapshot};
+pub use watch::AuditWatch;
 pub use writer::{Pending, Receipt};

@@ -136,7 +136,10 @@ fn everything_written_is_there_after_reopening() {
     drop(store);
 
     let (store, recovery) = open(&folder.path);
-    assert_eq!((recovery.found_version, recovery.events.first, recovery.events.last), (store::SCHEMA_VERSION, 1, 2));
+    assert_eq!(
+        (recovery.found_version, recovery.events.first, recovery.events.last),
+        (store::SCHEMA_VERSION, 1, 2)
+    );
     assert_eq!(store.alarms().unwrap(), [alarm]);
     assert_eq!(store.tags().unwrap(), [tag]);
     assert_eq!(store.configs().unwrap(), [config]);

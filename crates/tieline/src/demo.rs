@@ -86,6 +86,7 @@ async fn run(
         uplink: None,
         gateway: Vec::new(),
         application: applications(&network, &points),
+        audit: server::config::AuditConfig::default(),
         backup: None,
         text: String::new(),
         file: PathBuf::new(),

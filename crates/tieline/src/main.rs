@@ -4,6 +4,7 @@
 //! violated.
 
 mod admin;
+mod audit;
 mod backup;
 mod bench;
 mod centre;
@@ -61,7 +62,7 @@ enum Command {
     /// Tokens of a centre that is not running.
     Token(people::TokenArgs),
     /// The audit of a centre.
-    Audit(admin::AuditArgs),
+    Audit(audit::AuditArgs),
     /// Write history as Parquet or CSV; the centre may be running.
     Export(export::ExportArgs),
     /// Back a centre up while it runs; check an archive; make a key for archives.
@@ -113,7 +114,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Reload(args) => reload::command(&args),
         Command::User(args) => people::user(args),
         Command::Token(args) => people::token(args),
-        Command::Audit(args) => admin::audit(args),
+        Command::Audit(args) => audit::command(args),
         Command::Export(args) => export::command(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),

@@ -29,7 +29,8 @@ async fn main() -> Result<(), Failure> {
     };
     let tls = match files {
         [ca, certificate, key, name] => {
-            let files = TlsFiles { ca: ca.into(), certificate: certificate.into(), key: key.into() };
+            let files =
+                TlsFiles { ca: ca.into(), certificate: certificate.into(), key: key.into(), crl: None };
             Some(TlsClient::load(&files, name)?)
         }
         _ => None,

@@ -34,7 +34,8 @@ async fn main() -> Result<(), Failure> {
     let files: Vec<String> = arguments.collect();
     let tls = match &files[..] {
         [ca, certificate, key] => {
-            let files = TlsFiles { ca: ca.into(), certificate: certificate.into(), key: key.into() };
+            let files =
+                TlsFiles { ca: ca.into(), certificate: certificate.into(), key: key.into(), crl: None };
             Some(TlsServer::load(&files)?)
         }
         _ => None,

@@ -25,4 +25,4 @@ pub use counters::{LinkCounters, LinkTotals};
 pub use intake::{Intake, IntakeClosed, IntakeCounts, IntakeLimits, IntakeProbe, IntakeSender, intake};
 pub use session::{Endpoint, LinkReport, LinkTag, MakeSession, SessionLink, spawn_session};
 pub use station::{StationInput, StationLink, StationReport, accept, spawn_station};
-pub use tls::{PeerCertificate, TlsClient, TlsError, TlsFiles, TlsServer};
+pub use tls::{CertificateFacts, PeerCertificate, ServerFiles, TlsClient, TlsError, TlsFiles, TlsServer};

@@ -42,7 +42,7 @@ impl Endpoint {
         stream.set_nodelay(true)?;
         match &self.tls {
             None => Ok(Box::new(stream)),
-            Some(tls) => Ok(Box::new(tls.connector().connect(tls.server_name(), stream).await?)),
+            Some(tls) => tls.secure(stream).await,
         }
     }
 }

@@ -270,10 +270,6 @@ pub async fn accept(
     stream.set_nodelay(true)?;
     match tls {
         None => Ok((Box::new(stream), None)),
-        Some(tls) => {
-            let stream = tls.acceptor().accept(stream).await?;
-            let certificate = PeerCertificate::of_client(&stream);
-            Ok((Box::new(stream), certificate))
-        }
+        Some(tls) => tls.secure(stream).await,
     }
 }

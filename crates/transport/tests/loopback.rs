@@ -373,6 +373,7 @@ fn certificates(folder: &Path, names: &[&str]) -> impl Fn(&str) -> TlsFiles {
         ca: folder.join("ca.pem"),
         certificate: folder.join(format!("{name}.pem")),
         key: folder.join(format!("{name}.key")),
+        crl: None,
     }
 }
 

@@ -6,6 +6,7 @@ import { Conduits } from "./system/Conduits";
 import { Account } from "./system/Account";
 import { Roles } from "./system/Roles";
 import { Sessions } from "./system/Sessions";
+import { Audit } from "./system/Audit";
 import { State } from "./system/State";
 import { Tokens } from "./system/Tokens";
 import { Users } from "./system/Users";
@@ -26,6 +27,7 @@ const SECTIONS: readonly Section[] = [
   { name: "roles", needs: ["manage_users", "manage_roles", "read_audit"], view: Roles },
   { name: "sessions", needs: [], view: Sessions },
   { name: "tokens", needs: [], view: Tokens },
+  { name: "audit", needs: ["read_audit"], view: Audit },
 ];
 
 export function System({ onSignOut }: { onSignOut: () => void }) {

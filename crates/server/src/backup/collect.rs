@@ -58,6 +58,10 @@ fn named(config: &Config) -> Vec<(Part, PathBuf)> {
     let mut files = vec![(Part::Config, config.network.file.clone())];
     files.extend(config.points.iter().chain(&config.alarms.rules).map(|file| (Part::Config, file.clone())));
     files.extend(config.identity.key_file.iter().map(|file| (Part::Keys, file.clone())));
+    let signs = crate::audit::key::private_file(&config.data.directory);
+    if signs.is_file() {
+        files.push((Part::Keys, signs));
+    }
     for tls in config.link.iter().filter_map(|link| link.protocol.tls()) {
         files.push((Part::Config, tls.ca));
         files.push((Part::Config, tls.certificate));

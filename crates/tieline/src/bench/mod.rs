@@ -4,9 +4,11 @@
 //! - `powerflow`: one solution, and many scenarios; `unbalanced`: these conductor by conductor.
 //! - `contingencies`: every branch outage. `points`: the point database. `historian`: rows to the disk and back.
 //!   `pipeline`: both and everything between them. `uplink`: a gateway's backlog into the history.
+//! - `audit`: a chain of records, written and verified.
 //! - `feeder`: synthetic radial networks. `scaling`: cost against
 //!   size, with a plot.
 
+mod audit;
 mod contingencies;
 mod feeder;
 mod historian;
@@ -65,6 +67,8 @@ enum Workload {
     Historian(historian::HistorianArgs),
     /// A gateway's backlog over a socket into the history, and what the live lane feels of it.
     Uplink(uplink::UplinkArgs),
+    /// The audit: a chain written, and verified as a whole with its signed checkpoints.
+    Audit(audit::AuditBenchArgs),
 }
 
 /// Arguments of a workload.
@@ -152,6 +156,7 @@ pub(crate) fn command(command: &BenchCommand) -> anyhow::Result<ExitCode> {
         Workload::Pipeline(args) => pipeline::run(args),
         Workload::Historian(args) => historian::run(args),
         Workload::Uplink(args) => uplink::run(args),
+        Workload::Audit(args) => audit::run(args),
     }
 }
 

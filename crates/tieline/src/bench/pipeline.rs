@@ -142,6 +142,7 @@ fn config(args: &PipelineArgs) -> Config {
         uplink: None,
         gateway: Vec::new(),
         application: Default::default(),
+        audit: server::config::AuditConfig::default(),
         backup: None,
         text: String::new(),
         file: PathBuf::new(),

@@ -144,7 +144,8 @@ fn station_link(
     let tls = match protocol.tls() {
         None => None,
         Some(files) => {
-            let files = TlsFiles { ca: files.ca, certificate: files.certificate, key: files.key };
+            let files =
+                TlsFiles { ca: files.ca, certificate: files.certificate, key: files.key, crl: files.crl };
             Some(TlsServer::load(&files).context("iec104.tls")?)
         }
     };
