@@ -64,6 +64,38 @@ export interface AuditState {
   copy: { to: string; connected_at: string | null; taken_seq: number; behind_s: number; error: string | null } | null;
 }
 
+/** A certificate that the configuration names. */
+export interface UsedCertificate {
+  used_by: string;
+  subject: string | null;
+  issuer: string | null;
+  serial: string | null;
+  names: string[];
+  from: string | null;
+  until: string | null;
+  days_left: number | null;
+  error: string | null;
+}
+
+/** A certificate that the authority of the centre has issued. */
+export interface IssuedCertificate {
+  serial: string;
+  name: string;
+  until: string;
+  revoked_at: string | null;
+  reason: "unspecified" | "key_compromise" | "affiliation_changed" | "superseded" | "cessation_of_operation" | "privilege_withdrawn" | null;
+}
+
+export interface Certificates {
+  used: UsedCertificate[];
+  issued: IssuedCertificate[] | null;
+}
+
+export interface Enrolment {
+  token: string;
+  expires_at: string;
+}
+
 /** Parts of texts; an empty one takes all. */
 export type AuditFilter = Partial<Record<"actor" | "action" | "target" | "outcome", string>>;
 
@@ -663,6 +695,10 @@ export function auditExport(filter: AuditFilter, format: "csv" | "json" | "cef")
 
 export const api = {
   audit: (filter: AuditFilter, before?: number) => call<AuditPage>("GET", `/audit${query({ ...filter, before, limit: 100 })}`),
+  certificates: () => call<Certificates>("GET", "/certificates"),
+  revokeCertificate: (serial: string, reason: string) => call<IssuedCertificate>("POST", "/certificates/revoke", { serial, reason }),
+  expectEnrolment: (name: string, usage: "server" | "client" | "both", days: number) =>
+    call<Enrolment>("POST", "/certificates/enrolments", { name, usage, days }),
   auditState: () => call<AuditState>("GET", "/audit/state"),
   session: () => call<Session>("GET", "/session"),
   signIn: (token: string) => call<Session>("POST", "/session", { token }),

@@ -7,6 +7,7 @@ mod alarm;
 mod alarm_management;
 mod approval;
 mod audit;
+mod certificate;
 mod command;
 mod conduit;
 mod grid;
@@ -32,6 +33,10 @@ pub use command::{
 };
 pub use conduit::{ConduitLinkView, ConduitView, ConduitsView, ForbiddenView, FunctionView};
 pub use audit::{AuditCopyView, AuditPage, AuditStateView, AuditView, CheckpointView};
+pub use certificate::{
+    CertificatesView, Enrol, EnrolledView, EnrolmentView, ExpectEnrolment, IssuedCertificateView,
+    RevokeCertificate, UsedCertificateView,
+};
 pub use grid::{
     BadDataView, BranchEndView, BranchEstimateView, BranchView, BusEstimateView, EquipmentView, EstimateView,
     NetworkView, SubstationView, SwitchView,

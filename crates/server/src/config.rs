@@ -67,6 +67,9 @@ pub struct Config {
     /// How the audit is kept.
     #[serde(default)]
     pub audit: AuditConfig,
+    /// Certificates of our own.
+    #[serde(default)]
+    pub certificates: CertificatesConfig,
     /// Backups that the centre makes by itself; none without this table.
     pub backup: Option<BackupConfig>,
     /// Links to the field.
@@ -113,14 +116,54 @@ pub struct DataConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
-    /// Address and port. Only loopback addresses are taken: put a TLS terminating proxy in front for others.
+    /// Address and port. Addresses beyond loopback need `tls`.
     pub listen: SocketAddr,
+    /// Certificate of the page and the API; without it plain HTTP.
+    pub tls: Option<HttpTls>,
     /// How long a sign-in lasts.
     pub session_hours: u32,
     /// How long an unused sign-in lasts.
     pub idle_minutes: u32,
     /// Requests of one signed-in caller a second; twice as many may come at once.
     pub requests_per_s: NonZeroU32,
+}
+
+/// Certificate of the page and the API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTls {
+    /// Our certificate, followed by its intermediates.
+    pub certificate: PathBuf,
+    /// Our private key.
+    pub key: PathBuf,
+    /// Authorities of services that prove who they are by a certificate; without it none is asked for one.
+    pub client_ca: Option<PathBuf>,
+    /// Revocation lists of all these authorities; without it nothing counts as revoked.
+    pub crl: Option<PathBuf>,
+}
+
+impl HttpTls {
+    fn start_at(&mut self, base: &Path) {
+        let needed = [&mut self.certificate, &mut self.key];
+        for path in needed.into_iter().chain(self.client_ca.as_mut()).chain(self.crl.as_mut()) {
+            *path = base.join(&*path);
+        }
+    }
+
+    /// As the listener takes them.
+    pub(crate) fn files(&self) -> transport::ServerFiles {
+        let Self { certificate, key, client_ca, crl } = self.clone();
+        transport::ServerFiles { certificate, key, client_ca, crl }
+    }
+}
+
+/// Certificates of our own.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CertificatesConfig {
+    /// Folder of an authority on this machine (`tieline cert ca`): what it has issued is renewed by itself, and certificates
+    /// can be asked for and revoked by the API. Below the folder of this file, since the centre writes to it.
+    pub authority: Option<PathBuf>,
 }
 
 /// How far the machine's clock is believed.
@@ -188,6 +231,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: None,
             session_hours: 12,
             idle_minutes: 60,
             requests_per_s: REQUESTS_PER_S,
@@ -300,6 +344,10 @@ impl Config {
         config.identity.resolve(base);
         config.alarms.rules = config.alarms.rules.map(|rules| base.join(rules));
         config.audit.start_at(base);
+        config.certificates.authority = config.certificates.authority.map(|folder| base.join(folder));
+        if let Some(tls) = &mut config.http.tls {
+            tls.start_at(base);
+        }
         if let Some(backup) = &mut config.backup {
             backup.resolve(base);
         }
@@ -314,9 +362,9 @@ impl Config {
 
     /// Checks what the types cannot say.
     pub fn check(&self) -> Result<(), String> {
-        if !self.http.listen.ip().is_loopback() {
+        if !self.http.listen.ip().is_loopback() && self.http.tls.is_none() {
             return Err(format!(
-                "http.listen: {} is not a loopback address; put a TLS terminating proxy in front of 127.0.0.1",
+                "http.listen: {} is not a loopback address and needs http.tls (hint: tieline cert)",
                 self.http.listen
             ));
         }

@@ -9,6 +9,7 @@ mod alarm_figures;
 mod alarms;
 mod approvals;
 mod audit;
+mod certificates;
 mod clock;
 mod commands;
 mod conduits;
@@ -39,6 +40,7 @@ use crate::core::CoreHandle;
 use crate::identity::Identity;
 use crate::lists::{Blueprint, Lists};
 use crate::live::Hub;
+use crate::trust::desk::Desk;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -80,9 +82,13 @@ pub(crate) struct Shared {
     pub(crate) blueprint: Arc<Blueprint>,
     pub(crate) hub: Hub,
     pub(crate) clock: Clock,
+    /// Whether the page comes by TLS.
+    pub(crate) secure: bool,
     pub(crate) server: api::ServerView,
     /// What is known about the audit.
     pub(crate) audit: AuditSight,
+    /// Where certificates are asked for.
+    pub(crate) certificates: Desk,
 }
 
 impl Shared {
@@ -126,7 +132,9 @@ pub(crate) fn router(shared: Shared, rate: NonZeroU32) -> Router {
     let fixed = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
-    api.fallback(page::serve)
+    let secure = shared.secure;
+    let router = api
+        .fallback(page::serve)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .merge(large.layer(DefaultBodyLimit::disable()).layer(RequestBodyLimitLayer::new(MAX_LIST)))
         .layer(from_fn_with_state(guard, guard::check))
@@ -138,7 +146,10 @@ pub(crate) fn router(shared: Shared, rate: NonZeroU32) -> Router {
         .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
         .layer(fixed(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
         .layer(fixed(header::CACHE_CONTROL, "no-store"))
-        .with_state(shared)
+        .with_state(shared);
+    // A browser that has come by TLS once comes by nothing else (RFC 6797).
+    let strict = fixed(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    if secure { router.layer(strict) } else { router }
 }
 
 /// The OpenAPI document as JSON.
@@ -173,6 +184,7 @@ fn routes() -> Routes {
         .merge(point_routes())
         .merge(switching_routes())
         .merge(audit_routes())
+        .merge(certificate_routes())
 }
 
 fn session_routes() -> Routes {
@@ -221,6 +233,16 @@ fn identity_routes() -> Routes {
         .add(Need::SignedIn, routes!(tokens::list))
         .add(Need::SignedIn, routes!(tokens::create))
         .add(Need::SignedIn, routes!(tokens::revoke))
+}
+
+/// Certificates are the business of security administrators; enrolment comes with a token of theirs.
+fn certificate_routes() -> Routes {
+    let manage = Need::Right(Right::ManageUsers);
+    Routes::default()
+        .add(manage, routes!(certificates::list))
+        .add(manage, routes!(certificates::revoke))
+        .add(manage, routes!(certificates::expect))
+        .add(Need::Open, routes!(certificates::enrol))
 }
 
 /// What auditors see.

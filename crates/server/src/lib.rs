@@ -39,6 +39,7 @@ mod study;
 mod switching;
 mod territory;
 mod time_keeper;
+pub mod trust;
 mod uplink;
 mod views;
 
@@ -75,7 +76,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use transport::{
     Clock, Endpoint, IntakeProbe, IntakeSender, LinkCounters, LinkTag, SessionLink, TlsClient, TlsFiles,
-    intake, spawn_session,
+    TlsServer, intake, spawn_session,
 };
 
 /// Requests that wait for a link.
@@ -115,6 +116,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// One-time token of the first administrator; none once one has enrolled.
     pub token: Option<String>,
+    /// Whether it speaks TLS.
+    pub secure: bool,
     /// History as the centre writes it; to read from.
     pub historian: Arc<Historian>,
     core: CoreHandle,
@@ -226,6 +229,9 @@ async fn start_driven(
         .await
         .with_context(|| format!("listen on {}", config.http.listen))?;
     let address = listener.local_addr()?;
+    let tls = config.http.tls.as_ref().map(|tls| TlsServer::load_open(&tls.files())).transpose();
+    let tls = tls.context("http.tls")?;
+    let secure = tls.is_some();
     let (shutdown, stop) = watch::channel(false);
     let (reports, field) = intake(config.limits.intake());
     let (point_feed, _) = watch::channel(Arc::clone(&points));
@@ -237,7 +243,9 @@ async fn start_driven(
     let core = build_core(&site, &opened, (links, point_feed), field.probe())?;
     let parts = audit::keeper::Parts { config: &config, store: &opened.store, clock, core: &handle };
     let (key, sight, mut tasks) = audit::keeper::start(&parts, &shutdown)?;
-    let shared = share(&site, &opened, (handle.clone(), sight, Arc::clone(&people)), &core);
+    let (desk, watch) = trust::watch::start(&parts, &shutdown)?;
+    tasks.push(watch);
+    let shared = share(&site, &opened, (handle.clone(), (sight, desk), Arc::clone(&people)), &core);
     let period = Duration::from_secs_f64(config.cycle.period_s);
     let store = Arc::clone(&opened.store);
     let core_task = tokio::spawn(async move {
@@ -248,7 +256,7 @@ async fn start_driven(
         drop(lock);
     });
     let http_task = tokio::spawn(http::slots::serve(
-        listener,
+        (listener, tls),
         http::router(shared, config.http.requests_per_s),
         handle.clone(),
         shutdown.subscribe(),
@@ -260,7 +268,7 @@ async fn start_driven(
     let backup_task = tokio::spawn(backups);
     let seals = tokio::spawn(identity::seals::run(people, handle.clone(), clock, shutdown.subscribe()));
     tasks.extend([core_task, http_task, backup_task, upkeep_task, seals]);
-    Ok(Running { address, token, historian, core: handle, shutdown, tasks })
+    Ok(Running { address, secure, token, historian, core: handle, shutdown, tasks })
 }
 
 /// What the centre is and when it began.
@@ -499,7 +507,11 @@ fn clear_own_alarms(core: &mut Core, at: Utc) {
 fn share(
     site: &Site<'_>,
     opened: &Opened,
-    (handle, audit, identity): (CoreHandle, audit::keeper::AuditSight, Arc<identity::Identity>),
+    (handle, (audit, certificates), identity): (
+        CoreHandle,
+        (audit::keeper::AuditSight, trust::desk::Desk),
+        Arc<identity::Identity>,
+    ),
     core: &Core,
 ) -> http::Shared {
     let Site { config, mode, network, clock, started, .. } = site;
@@ -512,6 +524,7 @@ fn share(
         blueprint: Arc::new(lists::Blueprint { config: Config::clone(config), network: Arc::clone(network) }),
         hub: core.hub.clone(),
         clock: *clock,
+        secure: config.http.tls.is_some(),
         server: api::ServerView {
             name: config.name.clone(),
             version: VERSION.to_owned(),
@@ -519,6 +532,7 @@ fn share(
             started_at: views::stamp(started.utc),
         },
         audit,
+        certificates,
     }
 }
 

@@ -50,9 +50,10 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
 /// Prints the address of the page, with what signs the first administrator in until one has enrolled. The token stands behind
 /// `#`, which browsers never send.
 pub(crate) fn announce(running: &Running) {
+    let scheme = if running.secure { "https" } else { "http" };
     match &running.token {
-        Some(token) => println!("http://{}/#token={token}", running.address),
-        None => println!("http://{}/", running.address),
+        Some(token) => println!("{scheme}://{}/#token={token}", running.address),
+        None => println!("{scheme}://{}/", running.address),
     }
 }
 

@@ -87,6 +87,7 @@ async fn run(
         gateway: Vec::new(),
         application: applications(&network, &points),
         audit: server::config::AuditConfig::default(),
+        certificates: server::config::CertificatesConfig::default(),
         backup: None,
         text: String::new(),
         file: PathBuf::new(),

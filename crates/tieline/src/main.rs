@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod bench;
 mod centre;
+mod cert;
 mod confine;
 mod demo;
 mod export;
@@ -63,6 +64,8 @@ enum Command {
     Token(people::TokenArgs),
     /// The audit of a centre.
     Audit(audit::AuditArgs),
+    /// Certificates of our own: an authority in a folder, and what it issues.
+    Cert(cert::CertArgs),
     /// Write history as Parquet or CSV; the centre may be running.
     Export(export::ExportArgs),
     /// Back a centre up while it runs; check an archive; make a key for archives.
@@ -115,6 +118,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(args) => people::user(args),
         Command::Token(args) => people::token(args),
         Command::Audit(args) => audit::command(args),
+        Command::Cert(args) => cert::command(args),
         Command::Export(args) => export::command(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),

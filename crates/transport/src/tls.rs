@@ -11,6 +11,7 @@ mod live;
 pub use facts::CertificateFacts;
 
 use crate::channel::Stream;
+use ::aws_lc_rs::digest as aws_lc_rs_digest;
 use guarded::Guarded;
 use live::{Live, Sources};
 use rustls::client::WebPkiServerVerifier;
@@ -215,6 +216,15 @@ fn chain_of(peer: Option<&[CertificateDer<'_>]>) -> Vec<CertificateDer<'static>>
 pub struct PeerCertificate(CertificateDer<'static>);
 
 impl PeerCertificate {
+    /// SHA-256 of the certificate.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut fingerprint = [0; 32];
+        let digest = aws_lc_rs_digest::digest(&aws_lc_rs_digest::SHA256, &self.0);
+        // SHA-256 has 32 bytes.
+        fingerprint.copy_from_slice(digest.as_ref());
+        fingerprint
+    }
+
     /// Whether it was issued for exactly this name (a DNS name among its subject alternative names, RFC 6125). Wildcards
     /// are for servers: here they would let one certificate speak for many.
     pub fn carries(&self, name: &str) -> bool {

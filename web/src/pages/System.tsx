@@ -7,6 +7,7 @@ import { Account } from "./system/Account";
 import { Roles } from "./system/Roles";
 import { Sessions } from "./system/Sessions";
 import { Audit } from "./system/Audit";
+import { Certificates } from "./system/Certificates";
 import { State } from "./system/State";
 import { Tokens } from "./system/Tokens";
 import { Users } from "./system/Users";
@@ -28,6 +29,7 @@ const SECTIONS: readonly Section[] = [
   { name: "sessions", needs: [], view: Sessions },
   { name: "tokens", needs: [], view: Tokens },
   { name: "audit", needs: ["read_audit"], view: Audit },
+  { name: "certificates", needs: ["manage_users"], view: Certificates },
 ];
 
 export function System({ onSignOut }: { onSignOut: () => void }) {

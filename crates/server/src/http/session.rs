@@ -66,7 +66,10 @@ pub(crate) fn identify(parts: &Parts, shared: &Shared) -> Result<Option<Caller>,
             check_origin(&parts.method, &parts.headers)?;
             shared.identity.by_session(secret, now)
         }
-        (None, None) => None,
+        (None, None) => {
+            let certificate = parts.extensions.get::<transport::PeerCertificate>();
+            certificate.and_then(|certificate| shared.identity.by_certificate(certificate, now))
+        }
     };
     caller.as_ref().map_or(Ok(()), |caller| check_session(parts, caller))?;
     Ok(caller)
@@ -227,7 +230,8 @@ pub(super) async fn begin(shared: &Shared, secret: String) -> Result<impl IntoRe
     let (now, text) = (shared.clock.now(), secret.clone());
     let caller = blocking(shared, move |identity| identity.by_session(&text, now)).await?;
     let caller = caller.ok_or_else(|| ApiError::internal("the session is not there"))?;
-    let cookie = format!("{COOKIE}={secret}; HttpOnly; SameSite=Strict; Path=/");
+    let secure = if shared.secure { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={secret}; HttpOnly; SameSite=Strict; Path=/{secure}");
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Json(view(&caller, shared))))
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A head that is not complete in time ends its connection, and so does a request with a body that never comes. When all
 //! slots are taken, the one that has waited longest for a request gives way, then one whose request takes long; live streams,
-//! which only signed-in people have, stay, and a live socket gives its slot back when it has become one. Slots are not counted by address: the listener is on loopback, so that a proxy is
-//! the only peer there is.
+//! which only signed-in people have, stay, and a live socket gives its slot back when it has become one. One address beyond
+//! loopback, where a proxy may stand for everybody, has [`MAX_OF_ONE`] slots and displaces its own connections.
 
 use crate::core::CoreHandle;
 use axum::Router;
@@ -19,15 +19,18 @@ use scada::alarm::AlarmKind;
 use scada::event::Severity;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
+use transport::{PeerCertificate, Stream, TlsServer, accept};
 
 /// Connections at the same time at most.
 pub(crate) const MAX_CONNECTIONS: usize = 512;
-/// How long the head of a request may take; an unused connection ends by it too.
+/// Connections of one address beyond loopback at the same time at most.
+const MAX_OF_ONE: usize = 64;
+/// How long the head of a request, and before it the handshake of TLS, may take; an unused connection ends by it too.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request may take with its body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,6 +55,7 @@ enum Doing {
 
 struct Slot {
     doing: Doing,
+    peer: IpAddr,
     since: Instant,
     gives_way: Arc<Notify>,
 }
@@ -74,18 +78,22 @@ impl Slots {
     }
 
     /// A slot for a new connection; somebody else may have to give way. `None` if nobody can.
-    fn take(&self, now: Instant) -> Option<(u64, Arc<Notify>)> {
+    fn take(&self, peer: IpAddr, now: Instant) -> Option<(u64, Arc<Notify>)> {
         let mut state = self.state();
-        if state.slots.len() >= MAX_CONNECTIONS {
+        let own = state.slots.values().filter(|slot| slot.peer == peer).count();
+        let too_many = !peer.is_loopback() && own >= MAX_OF_ONE;
+        if too_many || state.slots.len() >= MAX_CONNECTIONS {
             state.displaced += 1;
-            let victim = victim(&state.slots, now)?;
+            let victim = victim(&state.slots, too_many.then_some(peer), now)?;
             if let Some(slot) = state.slots.remove(&victim) {
                 slot.gives_way.notify_one();
             }
         }
         state.last += 1;
         let (id, gives_way) = (state.last, Arc::new(Notify::new()));
-        state.slots.insert(id, Slot { doing: Doing::Waiting, since: now, gives_way: Arc::clone(&gives_way) });
+        state
+            .slots
+            .insert(id, Slot { doing: Doing::Waiting, peer, since: now, gives_way: Arc::clone(&gives_way) });
         Some((id, gives_way))
     }
 
@@ -102,19 +110,24 @@ impl Slots {
     }
 }
 
-/// Who gives way: the longest wait for a request, else the longest request that is long.
-fn victim(slots: &BTreeMap<u64, Slot>, now: Instant) -> Option<u64> {
+/// Who gives way, of one peer or of all: the longest wait for a request, else the longest request that is long.
+fn victim(slots: &BTreeMap<u64, Slot>, of: Option<IpAddr>, now: Instant) -> Option<u64> {
     let oldest = |wanted: Doing, least: Duration| {
         let fits =
             move |slot: &Slot| slot.doing == wanted && now.saturating_duration_since(slot.since) >= least;
-        slots.iter().filter(|(_, slot)| fits(slot)).min_by_key(|(_, slot)| slot.since).map(|(id, _)| *id)
+        let asked = move |slot: &Slot| of.is_none_or(|peer| peer == slot.peer);
+        slots
+            .iter()
+            .filter(|(_, slot)| fits(slot) && asked(slot))
+            .min_by_key(|(_, slot)| slot.since)
+            .map(|(id, _)| *id)
     };
     oldest(Doing::Waiting, Duration::ZERO).or_else(|| oldest(Doing::Working, LONG))
 }
 
 /// Serves until shutdown; open connections are cut with the process.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<TlsServer>),
     router: Router,
     core: CoreHandle,
     mut shutdown: watch::Receiver<bool>,
@@ -126,8 +139,9 @@ pub(crate) async fn serve(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    if let Some((id, gives_way)) = slots.take(Instant::now()) {
-                        tokio::spawn(connection((stream, peer), router.clone(), slots.clone(), (id, gives_way)));
+                    if let Some((id, gives_way)) = slots.take(peer.ip(), Instant::now()) {
+                        let place = Place { slots: slots.clone(), id, gives_way };
+                        tokio::spawn(connection((stream, peer), tls.clone(), router.clone(), place));
                     }
                 }
                 Err(error) => {
@@ -141,18 +155,42 @@ pub(crate) async fn serve(
     }
 }
 
+/// A slot that is taken.
+struct Place {
+    slots: Slots,
+    id: u64,
+    gives_way: Arc<Notify>,
+}
+
 async fn connection(
     (stream, peer): (TcpStream, SocketAddr),
+    tls: Option<TlsServer>,
     router: Router,
-    slots: Slots,
-    (id, gives_way): (u64, Arc<Notify>),
+    place: Place,
 ) {
-    // The answers are small, and a page waits for each of them.
-    let _hint = stream.set_nodelay(true);
+    // A peer that breaks off or has no good certificate is counted by nobody; the log tells of it.
+    match tokio::time::timeout(HEAD_TIMEOUT, accept(stream, tls.as_ref())).await {
+        Ok(Ok(secured)) => requests(secured, peer, router, &place).await,
+        Ok(Err(error)) => tracing::info!(%peer, %error, "No handshake"),
+        Err(_) => tracing::info!(%peer, "Handshake takes too long"),
+    }
+    place.slots.free(place.id);
+}
+
+async fn requests(
+    (stream, certificate): (Box<dyn Stream>, Option<PeerCertificate>),
+    peer: SocketAddr,
+    router: Router,
+    Place { slots, id, gives_way }: &Place,
+) {
+    let id = *id;
     let app = TowerToHyperService::new(router);
     let noted = slots.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
         noted.note(id, Doing::Working);
         let (answer, noted) = (app.call(request), noted.clone());
         async move {
@@ -176,7 +214,6 @@ async fn connection(
         result = served => drop(result),
         () = gives_way.notified() => {}
     }
-    slots.free(id);
 }
 
 fn too_slow() -> Response<Body> {
@@ -231,16 +268,29 @@ mod tests {
     fn the_longest_wait_gives_way_and_live_sockets_never() {
         let slots = Slots::default();
         let begin = Instant::now();
-        let ids: Vec<u64> = (0..MAX_CONNECTIONS).map(|_| slots.take(begin).unwrap().0).collect();
+        let home = IpAddr::from([127, 0, 0, 1]);
+        let ids: Vec<u64> = (0..MAX_CONNECTIONS).map(|_| slots.take(home, begin).unwrap().0).collect();
         ids.iter().skip(1).for_each(|id| slots.note(*id, Doing::Live));
-        assert!(slots.take(begin).is_some(), "the one that waits gives way");
+        assert!(slots.take(home, begin).is_some(), "the one that waits gives way");
         assert!(!slots.state().slots.contains_key(&ids[0]));
         let newest = *slots.state().slots.last_key_value().unwrap().0;
         slots.note(newest, Doing::Working);
-        assert!(slots.take(Instant::now()).is_none(), "a short request does not");
-        assert!(slots.take(Instant::now() + LONG).is_some(), "a long one does");
+        assert!(slots.take(home, Instant::now()).is_none(), "a short request does not");
+        assert!(slots.take(home, Instant::now() + LONG).is_some(), "a long one does");
         let state = slots.state();
         assert_eq!((state.slots.len(), state.displaced), (MAX_CONNECTIONS, 3));
         assert!(ids.iter().skip(1).all(|id| state.slots.contains_key(id)));
+    }
+
+    #[test]
+    fn one_address_displaces_its_own() {
+        let slots = Slots::default();
+        let now = Instant::now();
+        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let first = slots.take(other, now).unwrap().0;
+        let own: Vec<u64> = (0..=MAX_OF_ONE).map(|_| slots.take(one, now + LONG).unwrap().0).collect();
+        let state = slots.state();
+        assert!(state.slots.contains_key(&first), "the other one, who has waited longest, stays");
+        assert_eq!((state.slots.len(), state.slots.contains_key(&own[0])), (MAX_OF_ONE + 1, false));
     }
 }

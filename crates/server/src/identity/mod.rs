@@ -6,6 +6,7 @@
 
 pub(crate) mod accounts;
 mod breached;
+mod certificates;
 pub(crate) mod break_glass;
 pub(crate) mod config;
 pub(crate) mod console;

@@ -143,6 +143,7 @@ fn config(args: &PipelineArgs) -> Config {
         gateway: Vec::new(),
         application: Default::default(),
         audit: server::config::AuditConfig::default(),
+        certificates: server::config::CertificatesConfig::default(),
         backup: None,
         text: String::new(),
         file: PathBuf::new(),

@@ -4,7 +4,7 @@ use super::{TlsError, certificates, file_error};
 use rustls::pki_types::CertificateDer;
 use std::path::Path;
 use timebase::Utc;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{ExtendedKeyUsage, GeneralName};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// What people want to know of a certificate.
@@ -18,6 +18,10 @@ pub struct CertificateFacts {
     pub serial: String,
     /// DNS names and addresses among its subject alternative names.
     pub names: Vec<String>,
+    /// Whether it may be presented by whoever is connected to.
+    pub server: bool,
+    /// Whether it may be presented by whoever connects.
+    pub client: bool,
     /// Good from.
     pub from: Utc,
     /// Good until.
@@ -38,6 +42,10 @@ impl CertificateFacts {
         let names = parsed.subject_alternative_name().ok()?.map_or_else(Vec::new, |extension| {
             extension.value.general_names.iter().filter_map(name).collect()
         });
+        let usage = parsed.extended_key_usage().ok()?.map(|extension| extension.value);
+        // Without the extension a certificate may be used for both.
+        let may =
+            |which: fn(&ExtendedKeyUsage<'_>) -> bool| usage.is_none_or(|usage| usage.any || which(usage));
         let at = |seconds: i64| Utc::from_micros(seconds.saturating_mul(1_000_000));
         let validity = parsed.validity();
         Some(Self {
@@ -45,6 +53,8 @@ impl CertificateFacts {
             issuer: parsed.issuer().to_string(),
             serial: parsed.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
             names,
+            server: may(|usage| usage.server_auth),
+            client: may(|usage| usage.client_auth),
             from: at(validity.not_before.timestamp()),
             until: at(validity.not_after.timestamp()),
         })
