@@ -82,8 +82,7 @@ pub(crate) async fn enrol(
         Ok(wish) => wish,
         Err(error) => {
             if matches!(error, DeskError::Token) {
-                let deed =
-                    Deed::by("unknown", from, "certificate.enrol", String::new(), false, error.to_string());
+                let deed = Deed::enrolment("unknown", from, false, error.to_string());
                 deed.record(&shared, now.utc).await?;
             }
             return Err(error.into());
@@ -95,9 +94,7 @@ pub(crate) async fn enrol(
         Ok((made, _)) => format!("certificate {}", made.serial),
         Err(error) => error.to_string(),
     };
-    Deed::by(&name, from, "certificate.enrol", name.clone(), result.is_ok(), reason)
-        .record(&shared, now.utc)
-        .await?;
+    Deed::enrolment(&name, from, result.is_ok(), reason).record(&shared, now.utc).await?;
     let (made, ca) = result?;
     Ok(Json(EnrolledView { certificate: made.certificate, ca }))
 }
@@ -119,16 +116,11 @@ impl Deed {
         Self { actor, source, action, target, outcome, reason }
     }
 
-    fn by(
-        who: &str,
-        from: SocketAddr,
-        action: &'static str,
-        target: String,
-        done: bool,
-        reason: String,
-    ) -> Self {
+    /// An enrolment, by whoever the token was made for.
+    fn enrolment(who: &str, from: SocketAddr, done: bool, reason: String) -> Self {
         let outcome = if done { Outcome::Done } else { Outcome::Refused };
-        Self { actor: who.to_owned(), source: from.ip().to_string(), action, target, outcome, reason }
+        let (actor, source, target) = (who.to_owned(), from.ip().to_string(), who.to_owned());
+        Self { actor, source, action: "certificate.enrol", target, outcome, reason }
     }
 
     /// Nothing is answered that is not in the audit.

@@ -96,7 +96,7 @@ fn entry(number: usize) -> AuditEntry {
         target: format!("S{}/Line {}/CB", number % 300, number % 7),
         old: Some("closed".to_owned()),
         new: Some("open".to_owned()),
-        outcome: if number % 11 == 0 { Outcome::Refused } else { Outcome::Allowed },
+        outcome: if number.is_multiple_of(11) { Outcome::Refused } else { Outcome::Allowed },
         reason: format!("switching order {}, step {}", number / 12, number % 12),
     }
 }

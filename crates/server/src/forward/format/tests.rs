@@ -1,3 +1,4 @@
+//! Messages against the texts of RFC 5424 and CEF, and against whoever tries to break out of a field.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use proptest::prelude::*;
@@ -27,7 +28,7 @@ fn messages_are_as_rfc_5424_and_cef_write_them() {
     assert_eq!(
         write(Format::Structured),
         format!(
-            "<108>1 2026-11-18T10:26:40.123456Z Control-centre-- tieline - AUDIT [audit@32473 seq=\"42\" \
+            "<108>1 2026-11-18T11:06:40.123456Z Control-centre-- tieline - AUDIT [audit@32473 seq=\"42\" \
              hash=\"{hash}\" actor=\"anna\" source=\"s-1\" action=\"command.execute\" target=\"S1/CB\" old=\"open\" \
              new=\"closed\" reason=\"a\\] \\\"b\\\" c\\\\d=e|f<U+000A>g\" outcome=\"refused\"] audit record 42 refused"
         )
