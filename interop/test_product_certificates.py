@@ -296,3 +296,105 @@ def test_nothing_below_tls_12_and_aead_only(secured):
         mozilla.check_server_against_tls_configuration(result, intermediate)
     # Mozilla knows nothing of the authority of this test; all else has to be as it says.
     assert set(found.value.issues) <= {"certificate_path_validation"}, found.value.issues
+
+
+def gateway_plant(tmp_path):
+    """A centre and a gateway under an authority of ours, with revocation lists."""
+    from test_product_gateway import GatewayPlant
+
+    folder = tmp_path / "pki"
+    cert("ca", "--dir", folder)
+    cert("issue", "centre", "--usage", "server", "--dir", folder, "--out", folder / "centre")
+    cert("issue", "north", "--dir", folder, "--out", folder / "north")
+    paths = lambda name: (f'tls = {{ ca = "{folder}/ca.pem", crl = "{folder}/crl.pem", certificate = "{folder}/{name}.pem", '
+                          f'key = "{folder}/{name}.key" }}')
+    return GatewayPlant(tmp_path, (paths("centre"), f'server_name = "centre"\n{paths("north")}')), folder
+
+
+def test_a_revoked_gateway_is_cut_off_and_a_renewed_one_stays(binary, tmp_path):
+    plant, folder = gateway_plant(tmp_path)
+    try:
+        plant.start_twin().start_centre().start_gateway()
+        connected = lambda: plant.gateway_status().get("connected")
+        assert wait_until(connected, 20), plant.gateway.err
+        first = (folder / "north.pem").read_text()
+        (folder / "first.pem").write_text(first)
+        cert("renew", folder / "north.pem", "--key", folder / "north.key", "--dir", folder)
+        cert("revoke", folder / "first.pem", "--dir", folder)
+        # The connection with the revoked one ends; the gateway comes back with the new one by itself.
+        lost = lambda: any("certificate is good no more" in line for line in plant.centre.err)
+        assert wait_until(lost, BOUND_S, 0.5), plant.centre.err
+        assert wait_until(connected, 30), plant.gateway.err
+        cert("revoke", folder / "north.pem", "--dir", folder, "--reason", "key_compromise")
+        assert wait_until(lambda: not connected(), BOUND_S, 0.5)
+        time.sleep(5)
+        assert not connected(), "it comes back with a revoked certificate"
+    finally:
+        plant.stop()
+
+
+def test_a_second_gateway_of_the_same_name_is_an_alarm(binary, tmp_path):
+    plant, _ = gateway_plant(tmp_path)
+    second = None
+    try:
+        plant.start_twin().start_centre().start_gateway()
+        assert wait_until(lambda: plant.gateway_status().get("connected"), 20), plant.gateway.err
+        text = (tmp_path / "gateway.toml").read_text()
+        (tmp_path / "twice.toml").write_text(re.sub(r'(\[journal\]\s*directory = ")[^"]*', r"\1twice", text))
+        second = product.Process("gateway", tmp_path / "twice.toml")
+        alarm = lambda: plant.api.alarms().get("system:north", {})
+        assert wait_until(lambda: "second connection" in alarm().get("text", ""), 20), (alarm(), second.err)
+    finally:
+        if second:
+            second.kill()
+        plant.stop()
+
+
+def everything_kept(folder, but):
+    """Every file below a folder but those that are meant to hold secrets."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix != ".key" and path.name not in but:
+            yield path, path.read_bytes()
+
+
+def test_secrets_stay_where_they_are(secured):
+    """S-24: private keys, the signing seed, tokens and session secrets in no log, argument, environment, answer or file."""
+    plant = secured
+    folder = plant.pki.folder
+    # The most talkative log, everything once more with it.
+    assert plant.centre.stop() == 0
+    plant.centre = product.Process("run", plant.folder / "centre.toml", log="trace")
+    url = plant.centre.line("https://")
+    plant.base, plant.token = url.split("/#token=")
+    plant.port_number = int(plant.base.rsplit(":", 1)[1])
+    admin = sign_in(plant)
+    status, made = post(plant, "certificates/enrolments", {"name": "north", "usage": "both", "days": 30}, admin)
+    cert("request", "north", "--out", plant.folder / "north")
+    request = (plant.folder / "north.csr").read_text()
+    assert post(plant, "certificates/enrol", {"token": made["token"], "request": request}, {"Content-Type": "application/json"})[0] == 200
+    body = lambda file: max((line for line in file.read_text().splitlines() if "---" not in line), key=len)
+    secrets = {
+        "key of the page": body(folder / "centre.key"),
+        "key of the authority": body(folder / "authority-1.key"),
+        "seed that signs the audit": (plant.data / "audit.key").read_text().strip(),
+        "one-time token": plant.token,
+        "session": admin["Cookie"].split("=", 1)[1],
+        "token of the enrolment": made["token"],
+    }
+    answers = [plant.get(path, headers=admin)[2] for path in (
+        "/api/v1/status", "/api/v1/session", "/api/v1/certificates", "/api/v1/audit", "/api/v1/audit/state", "/api/v1/audit/export",
+        "/api/v1/events", "/api/v1/alarms?state=all", "/metrics", "/api/v1/openapi.json", "/")]
+    process = lambda name: open(f"/proc/{plant.centre.pid}/{name}", "rb").read()
+    limits = process("limits").decode()
+    assert re.search(r"Max core file size\s+0\s+0\s", limits), limits
+    assert os.stat(f"/proc/{plant.centre.pid}/mem").st_uid == 0, "dumpable"
+    time.sleep(1)
+    places = {"arguments": process("cmdline"), "environment": process("environ"), "log": "\n".join(plant.centre.err).encode(),
+              **{f"answer {n}": answer for n, answer in enumerate(answers)}}
+    places |= {str(path): data for path, data in everything_kept(plant.folder, {"ca.pem"})}
+    assert len(places["log"]) > 1_000, "the log is talkative"
+    for what, secret in secrets.items():
+        assert len(secret) >= 32
+        for place, data in places.items():
+            assert secret.encode() not in data, f"{what} in {place}"
+    assert all(os.stat(file).st_mode & 0o077 == 0 for file in [*folder.glob("*.key"), plant.data / "audit.key", plant.folder / "north.key"])

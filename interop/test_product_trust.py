@@ -93,11 +93,6 @@ def forward(port, **keys):
     return f'[audit]\ncheckpoint_s = 2.0\n[audit.forward]\nto = "127.0.0.1:{port}"\n{lines}'
 
 
-def auditor(plant):
-    """Somebody who may read the audit, with the page's cookie."""
-    return product.Api(plant.api.base, plant.centre_token) if hasattr(plant, "centre_token") else plant.api
-
-
 def verify(plant, *arguments, check=True):
     return product.tieline("audit", "verify", "--data", plant.data, *arguments, check=check, seconds=60)
 
@@ -309,3 +304,53 @@ def test_files_for_other_programs(tmp_path):
         assert (plant.data / "audit.key").stat().st_mode & 0o777 == 0o600
     finally:
         end(plant)
+
+
+RSYSLOG = """
+global(workDirectory="{folder}" maxMessageSize="64k" defaultNetstreamDriver="ossl"
+       defaultNetstreamDriverCAFile="{folder}/pki/ca.pem" defaultNetstreamDriverCertFile="{folder}/pki/logs.pem"
+       defaultNetstreamDriverKeyFile="{folder}/pki/logs.key")
+module(load="imtcp" streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/certvalid")
+input(type="imtcp" address="127.0.0.1" port="{port}")
+action(type="omfile" file="{folder}/audit.log" template="RSYSLOG_SyslogProtocol23Format")
+"""
+
+
+def test_rsyslog_takes_the_copy_over_mutual_tls(binary, tmp_path):
+    """A collector that is not ours in any part, with certificates checked on both sides."""
+    program = shutil.which("rsyslogd") or shutil.which("rsyslogd", path="/usr/sbin")
+    if not program:
+        pytest.skip("skipped: rsyslogd is missing")
+    port = product.free_ports(40)
+    pki = tmp_path / "pki"
+    product.tieline("cert", "ca", "--dir", pki)
+    for name in ("logs", "centre"):
+        product.tieline("cert", "issue", name, "--dir", pki, "--out", pki / name)
+    (tmp_path / "rsyslog.conf").write_text(RSYSLOG.format(folder=tmp_path, port=port + 30))
+    log = tmp_path / "audit.log"
+    paths = "".join(f'{key} = "pki/{file}"\n' for key, file in
+                    {"ca": "ca.pem", "certificate": "centre.pem", "key": "centre.key", "crl": "crl.pem"}.items())
+    extra = f'[audit]\ncheckpoint_s = 2.0\n[audit.forward]\nto = "127.0.0.1:{port + 30}"\nserver_name = "logs"\n[audit.forward.tls]\n{paths}'
+    collector = subprocess.Popen([program, "-n", "-f", tmp_path / "rsyslog.conf", "-i", tmp_path / "pid"], stderr=subprocess.PIPE, text=True)
+    plant = None
+    try:
+        plant = centre_of(tmp_path, extra)
+        tag(plant, HOSTILE)
+        top = plant.api.get("audit", limit=1)["records"][0]["seq"]
+        written = lambda: log.read_text(errors="replace") if log.exists() else ""
+        assert wait_until(lambda: f'seq="{top}"' in written() and "checkpoint=" in written(), 40, 0.5), (
+            plant.api.get("audit/state"), collector.poll(), written()[-500:])
+        lines = written().splitlines()
+        assert all(MESSAGE.fullmatch(line) for line in lines), "one line per message, as rsyslog understood it"
+        key = plant.api.get("audit/state")["key"]
+        assert "the same" in verify(plant, "--key", key, "--copy", log).stdout
+        # One hexadecimal digit of one line altered is told.
+        altered = re.sub(r'(hash=")(.)', lambda found: found[1] + ("0" if found[2] != "0" else "1"), written(), count=1)
+        log_altered = tmp_path / "altered.log"
+        log_altered.write_text(altered)
+        assert verify(plant, "--copy", log_altered, check=False).returncode == 1
+    finally:
+        collector.terminate()
+        collector.wait(10)
+        if plant:
+            end(plant)

@@ -27,16 +27,16 @@ pub use alarm_management::{
     FirstOutView, FloodView, FrequentView, GroupLineView, GroupsView, OutOfServiceRequest, ShelveRequest,
 };
 pub use approval::{ApprovalView, ApprovalsView};
-pub use command::{
-    CommandRequest, CommandView, CommandsView, ProposalView, ProposalsView, SeenState, StageView, StudyView,
-    StudyViolationView,
-};
-pub use conduit::{ConduitLinkView, ConduitView, ConduitsView, ForbiddenView, FunctionView};
 pub use audit::{AuditCopyView, AuditPage, AuditStateView, AuditView, CheckpointView};
 pub use certificate::{
     CertificatesView, Enrol, EnrolledView, EnrolmentView, ExpectEnrolment, IssuedCertificateView,
     RevokeCertificate, UsedCertificateView,
 };
+pub use command::{
+    CommandRequest, CommandView, CommandsView, ProposalView, ProposalsView, SeenState, StageView, StudyView,
+    StudyViolationView,
+};
+pub use conduit::{ConduitLinkView, ConduitView, ConduitsView, ForbiddenView, FunctionView};
 pub use grid::{
     BadDataView, BranchEndView, BranchEstimateView, BranchView, BusEstimateView, EquipmentView, EstimateView,
     NetworkView, SubstationView, SwitchView,

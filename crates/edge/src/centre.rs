@@ -16,7 +16,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use timebase::Utc;
+use timebase::{Mono, Utc};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 use transport::{Clock, IntakeSender, LinkCounters, LinkReport, LinkTag};
@@ -51,6 +51,11 @@ pub enum Notice {
     Fault(String),
     /// The history does not take what the gateway has kept.
     NotStored(String),
+    /// Another connection under the gateway's name has taken over from one that was open.
+    TakenOver {
+        /// How long the former had said nothing.
+        silent: Duration,
+    },
 }
 
 /// A connection whose gateway has said its name.
@@ -172,6 +177,8 @@ struct Serving<S> {
     /// Seen live when the connection before this one ended.
     seen_before: Seen,
     picture_at: Utc,
+    /// When the peer was last heard.
+    heard: Mono,
     over: bool,
 }
 
@@ -276,6 +283,7 @@ impl<A: Archive, B: Blocking> CentreSide<A, B> {
             job: None,
             seen_before: seen.clone(),
             picture_at: Utc::from_micros(i64::MIN),
+            heard: self.clock.now().mono,
             over: false,
         };
         let newer = self.serve_until_over(&mut serving, inputs, seen).await?;
@@ -318,7 +326,12 @@ impl<A: Archive, B: Blocking> CentreSide<A, B> {
                         serving.over = true;
                     }
                 }
-                newer = inputs.connections.recv() => return Ok(Some(newer.ok_or(Gone)?)),
+                newer = inputs.connections.recv() => {
+                    let newer = newer.ok_or(Gone)?;
+                    let silent = self.clock.now().mono.since(serving.heard);
+                    self.notice(Notice::TakenOver { silent }).await?;
+                    return Ok(Some(newer));
+                }
                 request = inputs.requests.recv() => {
                     let (link, request) = request.ok_or(Gone)?;
                     self.request(serving, link, request).await?;
@@ -328,6 +341,7 @@ impl<A: Archive, B: Blocking> CentreSide<A, B> {
                 moved = serving.duplex.moved() => match moved {
                     Ok(Moved::Read(octets)) => {
                         self.own.counters.add_received(octets.len());
+                        serving.heard = self.clock.now().mono;
                         serving.session.handle_input(self.clock.now().mono, &octets);
                     }
                     Ok(Moved::Written) => {}

@@ -32,6 +32,8 @@ const MAX_GREETING: usize = 64;
 const REQUEST_QUEUE: usize = 1_024;
 const CONNECTION_QUEUE: usize = 4;
 const NOTICE_QUEUE: usize = 64;
+/// A connection that was heard so recently is alive.
+const ALIVE: Duration = Duration::from_secs(3);
 /// Late changes that are events of their own at once; what goes beyond is one event with their number.
 const MAX_LATE: usize = 1_000;
 
@@ -338,6 +340,16 @@ fn note(core: &mut Core, now: Now, gateway: &str, notice: Notice) {
                 &format!("{entries} readings were removed from its journal before they came"),
             );
         }
+        // Whoever lost a connection comes back after it has fallen silent: then it is no more than an event.
+        Notice::TakenOver { silent } if silent >= ALIVE => {
+            let text =
+                format!("connected anew; the former connection had been silent for {} s", silent.as_secs());
+            core.centre.record(now.utc, EventKind::System, Severity::Info, gateway, text);
+        }
+        Notice::TakenOver { .. } => once(
+            Severity::High,
+            "a second connection under its name has taken over from one that was alive: who else holds its certificate?",
+        ),
         Notice::Fault(detail) => once(Severity::Medium, &detail),
         Notice::NotStored(why) => once(Severity::High, &format!("what it has kept is not stored: {why}")),
         Notice::Late(changes) => {

@@ -10,6 +10,7 @@ use std::path::Path;
 
 /// Confines this process to reading, and to writing below `writable` (made if need be) and in the temporary folder.
 pub(crate) fn confine(writable: &[&Path]) -> Result<()> {
+    crate::dumps::forbid()?;
     #[cfg(target_os = "linux")]
     linux::confine(writable)?;
     #[cfg(not(target_os = "linux"))]

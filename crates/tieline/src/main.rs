@@ -11,6 +11,7 @@ mod centre;
 mod cert;
 mod confine;
 mod demo;
+mod dumps;
 mod export;
 mod files;
 mod gateway;

@@ -166,8 +166,20 @@ function Records({ filter }: { filter: AuditFilter }) {
       <table className="table" data-testid="audit-records">
         <thead>
           <tr>
-            {([c.seq, c.time, c.actor, c.source, c.action, c.target, c.change, c.outcome, c.reason] as const).map((name) => (
-              <th scope="col" key={name}>
+            {(
+              [
+                [c.seq, "4.5rem"],
+                [c.time, "13.5rem"],
+                [c.actor, "10.5rem"],
+                [c.source, "8rem"],
+                [c.action, "11rem"],
+                [c.target, "11%"],
+                [c.change, "auto"],
+                [c.outcome, "5.5rem"],
+                [c.reason, "auto"],
+              ] as const
+            ).map(([name, width]) => (
+              <th scope="col" key={name} style={{ width }}>
                 {name}
               </th>
             ))}
@@ -178,15 +190,17 @@ function Records({ filter }: { filter: AuditFilter }) {
             <tr key={record.seq}>
               <td className="num">{record.seq}</td>
               <td className="time">{stamp(record.time, zone)}</td>
-              <th scope="row">{record.actor}</th>
-              <td>{record.source}</td>
-              <td>{record.action}</td>
-              <td>{record.target}</td>
-              <td>{change(record)}</td>
+              <th scope="row" title={record.actor}>
+                {record.actor}
+              </th>
+              <td title={record.source}>{record.source}</td>
+              <td title={record.action}>{record.action}</td>
+              <td title={record.target}>{record.target}</td>
+              <td title={change(record)}>{change(record)}</td>
               <td>
                 <Chip tone={TONES[record.outcome]}>{t.outcomes[record.outcome]}</Chip>
               </td>
-              <td>{record.reason}</td>
+              <td title={record.reason}>{record.reason}</td>
             </tr>
           ))}
         </tbody>

@@ -100,8 +100,16 @@ function Issued({ issued, onChange }: { issued: IssuedCertificate[]; onChange: (
       <table className="table" data-testid="certificates-issued">
         <thead>
           <tr>
-            {[t.name, t.serial, t.until, t.state, ""].map((name) => (
-              <th scope="col" key={name}>
+            {(
+              [
+                [t.name, "auto"],
+                [t.serial, "23rem"],
+                [t.until, "13.5rem"],
+                [t.state, "auto"],
+                [t.revoke, "6rem"],
+              ] as const
+            ).map(([name, width]) => (
+              <th scope="col" key={name} style={{ width }}>
                 {name}
               </th>
             ))}
@@ -111,7 +119,7 @@ function Issued({ issued, onChange }: { issued: IssuedCertificate[]; onChange: (
           {[...issued].reverse().map((one) => (
             <tr key={one.serial}>
               <th scope="row">{one.name}</th>
-              <td>
+              <td title={one.serial}>
                 <code>{one.serial}</code>
               </td>
               <td className="time">{stamp(one.until, zone)}</td>
@@ -119,7 +127,9 @@ function Issued({ issued, onChange }: { issued: IssuedCertificate[]; onChange: (
                 {one.revoked_at === null ? (
                   <Chip tone="done">{t.good}</Chip>
                 ) : (
-                  <Chip tone="bad">{t.revoked(stamp(one.revoked_at, zone), t.reasons[one.reason ?? "unspecified"])}</Chip>
+                  <>
+                    <Chip tone="bad">{t.revoked}</Chip> {t.because(stamp(one.revoked_at, zone), t.reasons[one.reason ?? "unspecified"])}
+                  </>
                 )}
               </td>
               <td>
