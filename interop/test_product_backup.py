@@ -205,7 +205,8 @@ def test_parts_are_separable_and_private_keys_only_on_demand(binary, certificate
     assert {"centre.toml", "ca.pem", "centre.pem", "data/centre.db", "outside/ieee14.m"} <= usual
     assert "centre.key" not in usual
     assert f"says {product.NETWORK}, which is now outside/ieee14.m" in told
-    assert files("keys")[0] == {"centre.key"}
+    assert "data/audit.key" not in usual and "data/audit.pub" in usual
+    assert files("keys")[0] == {"centre.key", "data/audit.key"}
     config, _ = files("config")
     assert "centre.toml" in config and not any(name.startswith("data/") or name.endswith(".key") for name in config)
     data, _ = files("data")

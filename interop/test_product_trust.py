@@ -128,12 +128,14 @@ def tag(plant, text):
     return plant.api.ask("POST", f"/api/v1/points/{point}/tags", {"kind": "information", "text": text})
 
 
-HOSTILE = 'x"] [y z="1\n<110>1 - forged - - - -\r\n\u2028\u202e seq="1" hash="00" \\'
+# What the interface takes of a text that wants to be a field, a record or a message of its own; control characters it refuses.
+HOSTILE = 'x"] [y z="1 <110>1 - forged - - - - seq="1" hash="00" checkpoint="00" =cs1=00 externalId=1 | \\'
 
 
 def test_records_reach_a_collector_whole_and_verify(copied, tmp_path):
     plant, collector = copied
     assert tag(plant, HOSTILE).status in (200, 201)
+    assert tag(plant, "two\nlines").status == 400
     last = lambda: plant.api.get("audit", limit=1)["records"][0]["seq"]
     top = last()
     assert wait_until(lambda: top in collector.records(), 20), collector.messages[-3:]
@@ -145,7 +147,7 @@ def test_records_reach_a_collector_whole_and_verify(copied, tmp_path):
     page = {record["seq"]: record for record in plant.api.get("audit", limit=1_000)["records"]}
     assert all(page[seq]["hash"] == fields["hash"] for seq, fields in records.items() if seq in page)
     hostile = [fields for fields in records.values() if "forged" in json.dumps(fields)]
-    assert hostile and all("<U+000A>" in json.dumps(fields) for fields in hostile)
+    assert hostile and all(any(HOSTILE in value for value in fields.values()) for fields in hostile), hostile
     state = plant.api.get("audit/state")
     assert state["copy"]["connected_at"] and state["checkpoint"]["seq"] <= top + 50
     assert wait_until(lambda: plant.api.get("audit/state")["copy"]["taken_seq"] >= top, 30)
