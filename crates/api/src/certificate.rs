@@ -97,7 +97,7 @@ pub struct Enrol {
 
 /// What came of a request.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-pub struct EnrolledView {
+pub struct EnrolledCertificateView {
     /// The certificate, PEM.
     pub certificate: String,
     /// The authorities, PEM.

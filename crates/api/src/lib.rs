@@ -29,7 +29,7 @@ pub use alarm_management::{
 pub use approval::{ApprovalView, ApprovalsView};
 pub use audit::{AuditCopyView, AuditPage, AuditStateView, AuditView, CheckpointView};
 pub use certificate::{
-    CertificatesView, Enrol, EnrolledView, EnrolmentView, ExpectEnrolment, IssuedCertificateView,
+    CertificatesView, Enrol, EnrolledCertificateView, EnrolmentView, ExpectEnrolment, IssuedCertificateView,
     RevokeCertificate, UsedCertificateView,
 };
 pub use command::{

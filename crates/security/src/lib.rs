@@ -16,10 +16,10 @@
 mod assurance;
 mod audit;
 pub mod catalogue;
-pub mod pace;
-pub mod password;
 mod checkpoint;
 mod copy;
+pub mod pace;
+pub mod password;
 mod principal;
 mod role;
 pub mod steward;
@@ -31,13 +31,13 @@ pub use audit::{
     AuditEntry, AuditRecord, Break, Broken, ChainHead, DecodeError, Outcome, Verified, Verifier, verify,
 };
 pub use catalogue::Catalogue;
-pub use pace::Pace;
-pub use password::Password;
 pub use checkpoint::{
     CHECKPOINT_BYTES, Checkpoint, CheckpointFault, CheckpointVerifier, PublicKey, SigningKey, from_hex,
     to_hex,
 };
 pub use copy::{AuditCopy, CopyFault};
+pub use pace::Pace;
+pub use password::Password;
 pub use principal::{Areas, Denied, Principal, PrincipalKind};
 pub use role::{Right, Role};
 pub use token::{Token, TokenHash, WeakSecret};

@@ -31,9 +31,9 @@ mod session;
 mod sessions;
 pub(crate) mod slots;
 mod switching;
-pub(crate) mod wording;
 mod tokens;
 mod users;
+pub(crate) mod wording;
 
 use crate::audit::keeper::AuditSight;
 use crate::core::CoreHandle;

@@ -62,12 +62,7 @@ fn def(name: String, kind: PointKind) -> PointDef {
 }
 
 fn person(name: &str, roles: &[Role]) -> Principal {
-    Principal {
-        name: name.into(),
-        roles: roles.iter().copied().collect(),
-        areas: Areas::All,
-        kind: PrincipalKind::Human,
-    }
+    Principal::new(name, PrincipalKind::Human, roles.iter().copied().collect(), Areas::All)
 }
 
 fn anna() -> Principal {

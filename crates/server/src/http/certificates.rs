@@ -7,8 +7,8 @@ use crate::trust::authority::{Issued, Usage, Wish};
 use crate::trust::desk::{DeskError, TOKEN_LIFE};
 use crate::trust::watch::Seen;
 use api::{
-    CertificatesView, Enrol, EnrolledView, EnrolmentView, ErrorView, ExpectEnrolment, IssuedCertificateView,
-    RevokeCertificate, UsedCertificateView,
+    CertificatesView, Enrol, EnrolledCertificateView, EnrolmentView, ErrorView, ExpectEnrolment,
+    IssuedCertificateView, RevokeCertificate, UsedCertificateView,
 };
 use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
@@ -70,13 +70,13 @@ pub(crate) async fn expect(
 
 /// Exchanges a token and a request for a certificate.
 #[utoipa::path(post, path = "/api/v1/certificates/enrol", tag = "certificates", request_body = Enrol,
-    responses((status = 200, body = EnrolledView), (status = 400, body = ErrorView), (status = 401, body = ErrorView),
+    responses((status = 200, body = EnrolledCertificateView), (status = 400, body = ErrorView), (status = 401, body = ErrorView),
         (status = 409, body = ErrorView), (status = 429, body = ErrorView)))]
 pub(crate) async fn enrol(
     State(shared): State<Shared>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     Json(body): Json<Enrol>,
-) -> Result<Json<EnrolledView>, ApiError> {
+) -> Result<Json<EnrolledCertificateView>, ApiError> {
     let (desk, now) = (shared.certificates.clone(), shared.clock.now());
     let wish = match desk.take(&body.token, now.mono) {
         Ok(wish) => wish,
@@ -96,7 +96,7 @@ pub(crate) async fn enrol(
     };
     Deed::enrolment(&name, from, result.is_ok(), reason).record(&shared, now.utc).await?;
     let (made, ca) = result?;
-    Ok(Json(EnrolledView { certificate: made.certificate, ca }))
+    Ok(Json(EnrolledCertificateView { certificate: made.certificate, ca }))
 }
 
 /// What goes into the audit.

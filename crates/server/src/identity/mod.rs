@@ -6,8 +6,8 @@
 
 pub(crate) mod accounts;
 mod breached;
-mod certificates;
 pub(crate) mod break_glass;
+mod certificates;
 pub(crate) mod config;
 pub(crate) mod console;
 pub(crate) mod factors;
