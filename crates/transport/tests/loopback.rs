@@ -203,6 +203,33 @@ async fn values_and_commands_pass_and_the_link_comes_back() {
     centre.until_up().await;
 }
 
+/// S-18: what is past its deadline when its turn comes is dropped in the link's queue, and nothing of it reaches the device.
+#[tokio::test]
+async fn a_request_that_is_late_never_leaves() {
+    let mut field = Field::free().await;
+    let mut centre = Centre::start(field.address, None);
+    centre.until_up().await;
+    let command = |id, deadline| {
+        Request::Execute(Command {
+            id: CommandId(id),
+            point: PointId(0),
+            value: Value::Analog(1.5),
+            deadline,
+        })
+    };
+    let late = command(1, Some(timebase::Mono::ZERO));
+    centre.requests.send(late).await.unwrap();
+    let refused = LinkReport::Refused { request: late, refusal: Refusal::TooLate };
+    tokio::time::timeout(LIMIT, async { while centre.reports.next().await.unwrap().1 != refused {} })
+        .await
+        .unwrap();
+    // The next one in time is the first that the device learns of.
+    centre.requests.send(command(2, None)).await.unwrap();
+    let asked = field.command().await;
+    field.inputs.send(StationInput::Answer(asked, CommandAnswer::Accept)).await.unwrap();
+    centre.until(|event| *event == SessionEvent::Command(CommandId(2), CommandStage::Accepted)).await;
+}
+
 /// Nobody takes reports at first: what came out of the session is counted all the same, and later not once more.
 #[tokio::test]
 async fn samples_are_counted_at_the_session_before_anybody_takes_them() {
