@@ -83,8 +83,9 @@ pub struct InterlockConfig {
     pub earth: Rule,
     /// Moving a disconnector under load.
     pub load: Rule,
-    /// Joining two energised islands: there is no synchrocheck that the centre could ask.
-    pub parallel: Rule,
+    /// Joining two energised islands: there is no synchrocheck that the centre could ask. Without it "warn" in the
+    /// demonstration and "refuse" otherwise.
+    pub parallel: Option<Rule>,
     /// Closing a loop.
     pub r#loop: Rule,
     /// Taking the supply from loads, or splitting an island.
@@ -96,10 +97,20 @@ impl Default for InterlockConfig {
         Self {
             earth: Rule::Refuse,
             load: Rule::Refuse,
-            parallel: Rule::Refuse,
+            parallel: None,
             r#loop: Rule::Off,
             supply: Rule::Warn,
         }
+    }
+}
+
+impl InterlockConfig {
+    /// What joining islands does.
+    pub(crate) fn parallel(&self, mode: Mode) -> Rule {
+        self.parallel.unwrap_or(match mode {
+            Mode::Demo => Rule::Warn,
+            Mode::Run => Rule::Refuse,
+        })
     }
 }
 

@@ -93,7 +93,7 @@ impl NetworkInterlock {
             }
             Hindrance::Parallels => {
                 let text = format!("{switch} would join two energised islands without a synchrocheck");
-                (config.parallel, "parallel", text, "synchronise on the spot")
+                (config.parallel.unwrap_or(Rule::Refuse), "parallel", text, "synchronise on the spot")
             }
             Hindrance::ClosesLoop => {
                 let text = format!("{switch} would close a loop");

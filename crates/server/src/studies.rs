@@ -58,7 +58,9 @@ pub(crate) fn set_policy(
     points: &PointList,
 ) -> Result<()> {
     let earths = config.gate.earth_switches(network, points).map_err(anyhow::Error::msg)?;
-    let interlock = NetworkInterlock::new(Arc::clone(network), config.gate.interlock.clone(), earths);
+    let mut rules = config.gate.interlock.clone();
+    rules.parallel = Some(rules.parallel(mode));
+    let interlock = NetworkInterlock::new(Arc::clone(network), rules, earths);
     let policy = config.gate.policy(&config.study, mode, conduits::to_gate(config));
     centre.set_gate_policy(policy, Arc::new(interlock));
     Ok(())
