@@ -57,6 +57,9 @@ def test_a_kill_sends_nothing_again(binary, tmp_path, step):
             assert wait_until(lambda: state() == "selected", 10), state()
             plant.api.post(f"commands/{made['id']}/execute")
         assert wait_until(lambda: state() == step, 10), state()
+        # What is under way to the device when the centre dies has left once; it must have arrived to be told from a second time.
+        expected = {"waiting_approval": [], "selecting": ["select"], "selected": ["select"]}.get(step, ["select", "execute"])
+        assert wait_until(lambda: device.seen == expected, 10), device.seen
         before = list(device.seen)
         plant.centre.kill()
         device.started.clear()
