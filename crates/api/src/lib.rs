@@ -10,6 +10,7 @@ mod audit;
 mod certificate;
 mod command;
 mod conduit;
+mod evidence;
 mod grid;
 mod identity;
 mod live;
@@ -37,6 +38,7 @@ pub use command::{
     StudyViolationView,
 };
 pub use conduit::{ConduitLinkView, ConduitView, ConduitsView, ForbiddenView, FunctionView};
+pub use evidence::{EvidenceActView, EvidenceBaselineView, EvidencePersonView, EvidenceView};
 pub use grid::{
     BadDataView, BranchEndView, BranchEstimateView, BranchView, BusEstimateView, EquipmentView, EstimateView,
     NetworkView, SubstationView, SwitchView,

@@ -14,6 +14,7 @@ mod clock;
 mod commands;
 mod conduits;
 mod errors;
+mod evidence;
 mod extract;
 mod factors;
 mod grid;
@@ -252,6 +253,7 @@ fn audit_routes() -> Routes {
         .add(audit, routes!(audit::list))
         .add(audit, routes!(audit::export))
         .add(audit, routes!(audit::state))
+        .add(audit, routes!(evidence::show))
 }
 
 /// What everybody sees who may see anything, each within their areas.

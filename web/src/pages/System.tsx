@@ -2,6 +2,7 @@
 import type { ComponentType } from "react";
 import { go, may, session, useCell, useRoute } from "../state";
 import { S } from "../strings";
+import { Evidence } from "./system/Evidence";
 import { Conduits } from "./system/Conduits";
 import { Account } from "./system/Account";
 import { Roles } from "./system/Roles";
@@ -29,6 +30,7 @@ const SECTIONS: readonly Section[] = [
   { name: "sessions", needs: [], view: Sessions },
   { name: "tokens", needs: [], view: Tokens },
   { name: "audit", needs: ["read_audit"], view: Audit },
+  { name: "evidence", needs: ["read_audit"], view: Evidence },
   { name: "certificates", needs: ["manage_users"], view: Certificates },
 ];
 
