@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -311,6 +312,14 @@ def gateway_plant(tmp_path):
     return GatewayPlant(tmp_path, (paths("centre"), f'server_name = "centre"\n{paths("north")}')), folder
 
 
+def end_gateway(plant):
+    """Ends everything, and frees the port of the wire for the next test of this process."""
+    plant.stop()
+    with contextlib.suppress(OSError):
+        plant.wire.server.shutdown(socket.SHUT_RDWR)
+    plant.wire.server.close()
+
+
 def test_a_revoked_gateway_is_cut_off_and_a_renewed_one_stays(binary, tmp_path):
     plant, folder = gateway_plant(tmp_path)
     try:
@@ -330,7 +339,7 @@ def test_a_revoked_gateway_is_cut_off_and_a_renewed_one_stays(binary, tmp_path):
         time.sleep(5)
         assert not connected(), "it comes back with a revoked certificate"
     finally:
-        plant.stop()
+        end_gateway(plant)
 
 
 def test_a_second_gateway_of_the_same_name_is_an_alarm(binary, tmp_path):
@@ -347,7 +356,7 @@ def test_a_second_gateway_of_the_same_name_is_an_alarm(binary, tmp_path):
     finally:
         if second:
             second.kill()
-        plant.stop()
+        end_gateway(plant)
 
 
 def everything_kept(folder, but):
