@@ -386,7 +386,8 @@ class Plant:
         `rate` is what one caller may ask a second: tests ask more than people. Studies warn unless `extra` says otherwise:
         what most tests switch is not what they are about. `enrolment` is what people set up first."""
         self.folder = folder
-        self.port = free_ports(len(STATIONS) + 1)
+        # Stations, the twin, and two for whoever puts an uplink between.
+        self.port = free_ports(len(STATIONS) + 3)
         self.data = folder / "data"
         self.twin_process = self.centre = self.twin = self.api = None
         timers = "\n".join(f"{key} = {value}" for key, value in (timers or self.TIMERS).items())

@@ -19,6 +19,9 @@ const DEBIAN: &[(&str, &str)] = &[
     ("chromium", "chromium"),
     ("faketime", "faketime"),
     ("java", "default-jre-headless"),
+    ("openssl", "openssl"),
+    ("rsyslogd", "rsyslog"),
+    ("rsyslogd", "rsyslog-openssl"),
     ("tshark", "tshark"),
     ("zstd", "zstd"),
 ];

@@ -2,7 +2,7 @@
 //!
 //! - [`config`]: the table `[audit]`.
 //! - [`key`]: the key that signs checkpoints.
-//! - [`keeper`]: the task that signs and looks whether what was written still stands.
+//! - `keeper`: the task that signs and looks whether what was written still stands.
 //! - [`find`]: records by filter, for the API and the command line.
 //! - [`export`]: records as CSV, JSON and CEF.
 
