@@ -16,7 +16,9 @@ from product import Api, Http, Live, Plant, wait_until
 OPEN_TO_ALL = {("post", "/api/v1/session"), ("post", "/api/v1/session/break-glass"), ("get", "/api/v1/openapi.json"),
                ("post", "/api/v1/session/passkey"), ("post", "/api/v1/session/passkey/finish"), ("get", "/healthz"),
                # Enrolment comes with a token of its own.
-               ("post", "/api/v1/certificates/enrol")}
+               ("post", "/api/v1/certificates/enrol"),
+               ("get", "/api/v1/session/oidc"), ("post", "/api/v1/session/oidc"),
+               ("get", "/api/v1/session/oidc/callback")}
 FOREIGN = "http://evil.example"
 MAX_FAILURES = 5
 # Hostile peers: this much in all, and this much may the victim's memory grow.

@@ -127,6 +127,8 @@ async function shown(user: string): Promise<{ id: string; credential: unknown }>
 const at = encodeURIComponent;
 
 export const identity = {
+  provider: () => call<{ name: string | null }>("GET", "/session/oidc"),
+  atProvider: () => call<{ address: string }>("POST", "/session/oidc", {}),
   signIn: (user: string, password: string, code: string) =>
     call<Session>("POST", "/session", { user, password, ...(code === "" ? {} : { code }) }),
   breakGlass: (first: string, second: string, reason: string) =>

@@ -46,6 +46,7 @@ export const S = {
   estimation: { converged: "converged", stopped: "stopped", unobservable: "unobservable", waiting: "waiting" },
   signIn: {
     title: "Ways to sign in",
+    providerRefused: "The provider did not vouch for an account of this centre.",
     ways: { password: "Password", passkey: "Passkey", token: "One-time token", glass: "Break glass" },
     leads: {
       password: "Sign in with your name and password.",

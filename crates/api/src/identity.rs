@@ -398,3 +398,17 @@ pub struct NewTokenView {
     /// The token.
     pub token: TokenView,
 }
+
+/// The OpenID Connect provider that one may sign in at.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct OidcProvider {
+    /// What the page calls it; none when there is none.
+    pub name: Option<String>,
+}
+
+/// A sign-in at the provider that has begun.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct OidcBegun {
+    /// Where the browser goes.
+    pub address: String,
+}

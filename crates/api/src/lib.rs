@@ -45,10 +45,10 @@ pub use grid::{
 };
 pub use identity::{
     AccountRequest, AreaRequest, AreaView, AreasView, AuthenticatorView, BreakGlass, Code, DeedView,
-    EnrolledView, LivingSessionView, LivingSessionsView, NewPassword, NewTokenView, PasskeyAnswer,
-    PasskeyChallenge, PasskeyUser, PasskeyView, PasskeysView, Reason, RecoveryCodes, RegisteredPasskey,
-    RoleRequest, RoleView, RolesView, SignIn, TokenRequest, TokenView, TokensView, UserRequestView,
-    UserRequestsView, UserView, UsersView,
+    EnrolledView, LivingSessionView, LivingSessionsView, NewPassword, NewTokenView, OidcBegun, OidcProvider,
+    PasskeyAnswer, PasskeyChallenge, PasskeyUser, PasskeyView, PasskeysView, Reason, RecoveryCodes,
+    RegisteredPasskey, RoleRequest, RoleView, RolesView, SignIn, TokenRequest, TokenView, TokensView,
+    UserRequestView, UserRequestsView, UserView, UsersView,
 };
 pub use live::{LiveFrame, LivePoint};
 pub use point::{

@@ -23,6 +23,7 @@ mod history;
 mod identity;
 mod limits;
 mod mode;
+mod oidc;
 mod page;
 mod passkeys;
 mod point_list;
@@ -200,6 +201,9 @@ fn session_routes() -> Routes {
         .add(Need::SignedIn, routes!(factors::step_up))
         .add(Need::Open, routes!(passkeys::begin_sign_in))
         .add(Need::Open, routes!(passkeys::sign_in))
+        .add(Need::Open, routes!(oidc::provider))
+        .add(Need::Open, routes!(oidc::start))
+        .add(Need::Open, routes!(oidc::callback))
         .add(Need::SignedIn, routes!(passkeys::list))
         .add(Need::SignedIn, routes!(passkeys::begin_registration))
         .add(Need::SignedIn, routes!(passkeys::finish_registration))

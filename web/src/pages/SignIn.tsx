@@ -1,5 +1,5 @@
 // The way in: name and password, a one-time token, or both secrets of a sealed account; and what has to be set up first.
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { ApiError, api, type Session } from "../api";
 import { identity, passkeysWork } from "../identity";
 import { Field, PasskeyForm, PasswordForm, TotpForm } from "../parts/Factors";
@@ -7,6 +7,9 @@ import { S } from "../strings";
 
 const WAYS = ["password", "passkey", "token", "glass"] as const;
 type Way = (typeof WAYS)[number];
+
+/** Where the centre sends a browser back to that the provider did not vouch for. */
+const REFUSED = "#sign-in-refused";
 
 export function explainSignIn(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error);
@@ -93,7 +96,38 @@ export function SignIn({ problem, onSession }: { problem: string | null; onSessi
           </button>
         </footer>
       </form>
+      <Provider onFailure={setFailure} />
     </main>
+  );
+}
+
+/** The button that leads to the provider, if there is one. */
+function Provider({ onFailure }: { onFailure: (text: string) => void }) {
+  const [name, setName] = useState<string | null>(null);
+  useEffect(() => {
+    if (location.hash === REFUSED) {
+      history.replaceState(null, "", location.pathname);
+      onFailure(S.signIn.providerRefused);
+    }
+    identity.provider().then(
+      (provider) => setName(provider.name),
+      // Without an answer there are the other ways, whose own failures say why.
+      () => setName(null),
+    );
+  }, []);
+  if (name === null) return null;
+  const go = () => {
+    identity.atProvider().then(
+      ({ address }) => location.assign(address),
+      (error: unknown) => onFailure(explainSignIn(error)),
+    );
+  };
+  return (
+    <p>
+      <button type="button" onClick={go} data-testid="sign-in-provider">
+        {name}
+      </button>
+    </p>
   );
 }
 

@@ -1,5 +1,6 @@
 //! How people sign in: the table `[identity]` of the configuration.
 
+use super::oidc::OidcConfig;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub struct IdentityConfig {
     pub break_glass_minutes: u32,
     /// Address that browsers know the page by, for passkeys, e.g. `https://scada.example`; without it `http://localhost`.
     pub origin: Option<String>,
+    /// OpenID Connect provider that one may sign in at.
+    pub oidc: Option<OidcConfig>,
 }
 
 impl Default for IdentityConfig {
@@ -58,6 +61,7 @@ impl Default for IdentityConfig {
             key_file: None,
             break_glass_minutes: 60,
             origin: None,
+            oidc: None,
         }
     }
 }
@@ -67,6 +71,9 @@ impl IdentityConfig {
     pub(crate) fn resolve(&mut self, base: &Path) {
         for path in [&mut self.breached_passwords, &mut self.key_file].into_iter().flatten() {
             *path = base.join(&*path);
+        }
+        if let Some(oidc) = &mut self.oidc {
+            oidc.resolve(base);
         }
     }
 
@@ -81,6 +88,9 @@ impl IdentityConfig {
             if !(1..=720).contains(&value) {
                 return Err(format!("identity.{key}: {value} is not between 1 and 720"));
             }
+        }
+        if let Some(oidc) = &self.oidc {
+            oidc.check(self.origin.as_deref())?;
         }
         match &self.breached_passwords {
             Some(path) if !path.exists() => {
@@ -105,6 +115,7 @@ pub(crate) struct Policy {
     pub(crate) breached: Option<PathBuf>,
     /// Address that browsers know the page by.
     pub(crate) origin: Option<String>,
+    pub(crate) oidc: Option<OidcConfig>,
     /// Name of the centre, as authenticators show it.
     pub(crate) issuer: String,
 }
@@ -126,6 +137,7 @@ impl Policy {
             break_glass: minutes(identity.break_glass_minutes),
             breached: identity.breached_passwords.clone(),
             origin: identity.origin.clone(),
+            oidc: identity.oidc.clone(),
             issuer: config.name.clone(),
         }
     }

@@ -11,6 +11,7 @@ mod certificates;
 pub(crate) mod config;
 pub(crate) mod console;
 pub(crate) mod factors;
+pub(crate) mod oidc;
 pub(crate) mod passkeys;
 mod sealing;
 pub(crate) mod seals;
@@ -73,6 +74,7 @@ pub(crate) enum Began {
     Password,
     Totp,
     Passkey,
+    Oidc,
     BreakGlass,
 }
 
@@ -83,6 +85,7 @@ impl Began {
             Self::Password => "password",
             Self::Totp => "totp",
             Self::Passkey => "passkey",
+            Self::Oidc => "oidc",
             Self::BreakGlass => "break-glass",
         }
     }
@@ -120,6 +123,7 @@ pub(crate) struct Identity {
     pub(crate) policy: Policy,
     key: sealing::SealingKey,
     passkeys: passkeys::Passkeys,
+    oidc: Option<oidc::Oidc>,
     pace: Mutex<Pace>,
     live: Mutex<HashMap<[u8; 32], Live>>,
     assured: Mutex<HashMap<[u8; 32], Assurance>>,
@@ -156,10 +160,13 @@ impl Identity {
     /// Opens the key beside the store; refuses one that is missing or an example.
     pub(crate) fn open(store: Arc<Store>, policy: Policy, key: Option<&Path>, data: &Path) -> Result<Self> {
         let sealed = store.credentials()?.iter().any(|credential| credential.totp.is_some());
+        let origin = policy.origin.as_deref().unwrap_or_default();
+        let oidc = policy.oidc.as_ref().map(|config| oidc::Oidc::new(config, origin)).transpose()?;
         let path = key.map_or_else(|| data.join(sealing::FILE), Path::to_path_buf);
         Ok(Self {
             key: sealing::SealingKey::open(&path, sealed)?,
             passkeys: passkeys::Passkeys::new(policy.origin.as_deref(), &policy.issuer)?,
+            oidc,
             store,
             policy,
             pace: Mutex::default(),
@@ -234,7 +241,7 @@ impl Identity {
         match began {
             Began::Totp => self.assure(&hash, Assurance::shown(Factor::Totp, now.mono)),
             Began::Passkey => self.assure(&hash, Assurance::shown(Factor::Passkey, now.mono)),
-            Began::Token | Began::Password | Began::BreakGlass => {}
+            Began::Token | Began::Password | Began::Oidc | Began::BreakGlass => {}
         }
         locked(&self.pace).succeeded(user, from);
         Ok(secret.reveal())
@@ -263,7 +270,9 @@ impl Identity {
             // Losing one touch only shortens the session.
             drop(self.store.append_async(vec![Record::TouchSession(hash, now.utc)]));
         }
-        let missing = if session.began == Began::BreakGlass.name() { None } else { self.missing(&user) };
+        // Whoever comes from the provider has shown there what the provider asks for.
+        let elsewhere = [Began::BreakGlass, Began::Oidc].iter().any(|began| session.began == began.name());
+        let missing = if elsewhere { None } else { self.missing(&user) };
         let mut caller = self.caller(user, "session", hash, session.expires)?;
         caller.assurance = locked(&self.assured).get(hash.as_bytes()).copied().unwrap_or_default();
         caller.own = Some(hash);
