@@ -145,7 +145,14 @@ fn connect_writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "synchronous", "FULL").map_err(opened(path))?;
     connection.pragma_update(None, "foreign_keys", "ON").map_err(opened(path))?;
     connection.pragma_update(None, "cell_size_check", "ON").map_err(opened(path))?;
+    keep_temporary_in_memory(&connection)?;
     Ok(connection)
+}
+
+/// A savepoint that grows would otherwise become a file in a folder of SQLite's choice, outside the data directory: a
+/// confined process may not write there, and nobody looks after what a crash leaves.
+fn keep_temporary_in_memory(connection: &Connection) -> Result<(), StoreError> {
+    Ok(connection.pragma_update(None, "temp_store", "MEMORY")?)
 }
 
 pub(crate) fn connect_reader(path: &Path) -> Result<Connection, StoreError> {
@@ -154,6 +161,7 @@ pub(crate) fn connect_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(opened(path))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", "ON").map_err(opened(path))?;
+    keep_temporary_in_memory(&connection)?;
     Ok(connection)
 }
 
