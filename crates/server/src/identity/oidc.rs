@@ -272,9 +272,9 @@ fn agent(ca: Option<&Path>) -> Result<Agent> {
     if let Some(file) = ca {
         let pem = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
         for item in ureq::tls::parse_pem(&pem) {
-            match item.with_context(|| format!("{} is no PEM", file.display()))? {
-                ureq::tls::PemItem::Certificate(certificate) => roots.push(certificate),
-                _ => {}
+            let item = item.with_context(|| format!("{} is no PEM", file.display()))?;
+            if let ureq::tls::PemItem::Certificate(certificate) = item {
+                roots.push(certificate);
             }
         }
         if roots.is_empty() {
