@@ -112,6 +112,8 @@ fn as_of_version_2(path: &std::path::Path) {
         };
         connection.execute_batch(&(trigger("INSERT", "inserted") + &trigger("UPDATE", "updated"))).unwrap();
     }
+    // Of version 4.
+    connection.execute_batch("DROP TABLE audit_checkpoints").unwrap();
     connection.pragma_update(None, "user_version", 2).unwrap();
 }
 
