@@ -50,13 +50,16 @@ pub(crate) struct Back {
 
 /// The browser comes back from the provider; it goes on to the page, signed in or not.
 #[utoipa::path(get, path = "/api/v1/session/oidc/callback", tag = "session", params(Back),
-    responses((status = 303, description = "To the page")))]
+    responses((status = 303, description = "To the page"), (status = 404, body = ErrorView)))]
 pub(crate) async fn callback(
     State(shared): State<Shared>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     Query(back): Query<Back>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if shared.identity.oidc_name().is_none() {
+        return Err(ApiError::not_found("provider"));
+    }
     let (now, from) = (shared.clock.now(), from.ip());
     let (code, state) = (back.code.unwrap_or_default(), back.state.unwrap_or_default());
     let browser = super::session::cookie_named(&headers, COOKIE).unwrap_or_default().to_owned();
