@@ -35,6 +35,7 @@ def test_evidence_says_who_may_and_who_did(tmp_path):
         assert sum(n for (who, _, outcome), n in acts.items() if (who, outcome) == ("vera", "refused")) == 3
         config = (tmp_path / "centre.toml").read_bytes()
         assert evidence["baseline"]["config_sha256"] == hashlib.sha256(config).hexdigest()
+        assert evidence["baseline"]["listens"] == [f"http {sara.host}"]
         # Another period holds nothing; others may not look.
         empty = sara.request("GET", "/api/v1/evidence?from=2001-01-01T00:00:00Z&to=2001-02-01T00:00:00Z", None, sara.credentials)
         assert empty.json["acts"] == []

@@ -618,6 +618,13 @@ export class ApiError extends Error {
   }
 }
 
+/** What went wrong, with what to do about it. */
+export function explain(error: unknown): string {
+  if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
+  const { message, hint } = error.problem;
+  return hint === undefined || hint === "" ? message : `${message} (${hint})`;
+}
+
 const BASE = "/api/v1";
 let unauthorised: () => void = () => {};
 

@@ -157,16 +157,15 @@ impl Switching {
         Ok((self.last, gone))
     }
 
-    /// Replaces what an order says while nobody has approved it; its check has to be made anew.
+    /// Replaces what an order says while nobody has approved it; its check has to be made anew. Whoever changed it last is its
+    /// author from then on: nobody approves what he has written himself.
     pub fn edit(&mut self, id: u64, new: SwitchingOrder) -> Result<(), SwitchingRefusal> {
         check_size(&new)?;
         let order = self.find(id)?;
         match order.state {
             OrderState::Draft | OrderState::Checked => {
-                let SwitchingOrder { title, kind, reason, steps, documents, .. } = new;
-                *order = SwitchingOrder { title, kind, reason, steps, documents, ..order.clone() };
-                order.state = OrderState::Draft;
-                order.check = None;
+                let (id, created) = (order.id, order.created);
+                *order = SwitchingOrder { id, created, state: OrderState::Draft, check: None, ..new };
                 Ok(())
             }
             state => Err(SwitchingRefusal::State(state)),

@@ -209,7 +209,7 @@ fn fed_link() -> (LinkPort, FedLink) {
 }
 
 async fn start_driven(
-    config: Config,
+    mut config: Config,
     mode: Mode,
     (network, points): (Network, PointList),
     drive: impl FnOnce(&watch::Sender<Arc<PointList>>, Clock, IntakeSender) -> Result<Vec<LinkPort>>,
@@ -229,6 +229,8 @@ async fn start_driven(
         .await
         .with_context(|| format!("listen on {}", config.http.listen))?;
     let address = listener.local_addr()?;
+    // Port 0 was any: from here on it is the one that was given.
+    config.http.listen = address;
     let tls = config.http.tls.as_ref().map(|tls| TlsServer::load_open(&tls.files())).transpose();
     let tls = tls.context("http.tls")?;
     let secure = tls.is_some();

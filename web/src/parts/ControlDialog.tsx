@@ -1,7 +1,7 @@
 // One command, from the wish to the returned measurement. Nothing here assumes success: the state shown comes
 // from the server, the position shown comes from the measurement.
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { ApiError, api, type Command, type CommandWish, type Point } from "../api";
+import { api, type Command, type CommandWish, explain, type Point } from "../api";
 import { fixed } from "../format";
 import { catalogue, may, pointOf, read, store, useCatalogue, useTick, useTopic, useZone } from "../state";
 import { clock } from "../format";
@@ -75,14 +75,6 @@ export function ControlDialog({ point: id, onClose }: { point: number; onClose: 
       )}
     </Dialog>
   );
-}
-
-function explain(error: unknown): string {
-  if (error instanceof ApiError) {
-    const hint = error.problem.hint;
-    return hint === undefined || hint === "" ? error.problem.message : `${error.problem.message} (${hint})`;
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** While the live link is down the command's state is asked for directly. */

@@ -145,6 +145,10 @@ fn a_planned_order_is_checked_then_approved_by_another_person_then_begun() {
     list.checked(id, Check { at: NOW, by: "anna".into(), findings: Vec::new() }).unwrap();
     assert_eq!(list.approve(id, "anna"), Err(SwitchingRefusal::SamePerson("anna".into())));
     assert_eq!(list.begin(id), Err(SwitchingRefusal::State(OrderState::Checked)));
+    // Who changes it is its author: it is no way round the second person.
+    list.edit(id, SwitchingOrder { author: "ben".into(), ..order(OrderKind::Planned, isolation()) }).unwrap();
+    list.checked(id, Check { at: NOW, by: "ben".into(), findings: Vec::new() }).unwrap();
+    assert_eq!(list.approve(id, "ben"), Err(SwitchingRefusal::SamePerson("ben".into())));
     // A change after the check wants another check.
     list.edit(id, order(OrderKind::Planned, isolation())).unwrap();
     assert_eq!(list.approve(id, "ben"), Err(SwitchingRefusal::NotChecked));

@@ -1,6 +1,6 @@
 //! Evidence for a period: who may do what, who did, and what the centre is (S-40).
 //!
-//! One pass over the audit of the period, page by page; kinds of acts are bounded. O(records).
+//! One pass over the whole audit, page by page, which has no index by time; kinds of acts are bounded. O(records).
 
 use super::extract::{Json, Query};
 use super::points::parse_time;

@@ -1,22 +1,23 @@
-//! How often one may ask (S-34): per signed-in caller, per address before that. Memory is bounded by forgetting those who
-//! have been quiet long enough to have their whole burst again.
+//! How often one may ask (S-34): per signed-in caller, per address before that. Callers have accounts, which are bounded;
+//! addresses are anybody's, so that they share a fixed number of buckets by a hash that nobody outside can foresee.
 
 use super::ApiError;
 use axum::http::StatusCode;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use std::hash::Hash;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 /// Refused attempts of one caller that are written down a minute; the rest stand in the log of the process only.
 const NOTED_RATE: NonZeroU32 = NonZeroU32::new(30).expect("30 is not 0");
-/// Callers and addresses remembered before the quiet ones are forgotten.
-const MAX_KEYS: usize = 4_096;
+/// Buckets of addresses: two that ask at the same time rarely share one.
+const BUCKETS: u64 = 4_096;
 
 /// The limits of one listener.
 pub(crate) struct Limits {
     callers: DefaultKeyedRateLimiter<String>,
-    addresses: DefaultKeyedRateLimiter<IpAddr>,
+    addresses: DefaultKeyedRateLimiter<u64>,
+    hash: RandomState,
     noted: DefaultKeyedRateLimiter<String>,
 }
 
@@ -27,35 +28,30 @@ impl Limits {
         Self {
             callers: RateLimiter::keyed(quota(rate)),
             addresses: RateLimiter::keyed(quota(rate)),
+            hash: RandomState::new(),
             noted: RateLimiter::keyed(Quota::per_minute(NOTED_RATE)),
         }
     }
 
     /// Counts a request of somebody who has signed in.
     pub(crate) fn of_caller(&self, name: &str) -> Result<(), ApiError> {
-        if is_within(&self.callers, &name.to_owned()) { Ok(()) } else { Err(too_many()) }
+        self.callers.check_key(&name.to_owned()).map_err(|_| too_many())
     }
 
     /// Counts a request of somebody who has not.
     pub(crate) fn of_address(&self, from: IpAddr) -> Result<(), ApiError> {
-        if is_within(&self.addresses, &from) { Ok(()) } else { Err(too_many()) }
+        let bucket = self.hash.hash_one(from) % BUCKETS;
+        self.addresses.check_key(&bucket).map_err(|_| too_many())
     }
 
     /// Whether another refused attempt of a caller is written down: the audit must not be filled by it.
     pub(crate) fn may_note_refusal(&self, name: &str) -> bool {
-        is_within(&self.noted, &name.to_owned())
+        self.noted.check_key(&name.to_owned()).is_ok()
     }
 }
 
 /// So many seconds' worth may come at once.
 const BURST: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
-
-fn is_within<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> bool {
-    if limiter.len() > MAX_KEYS {
-        limiter.retain_recent();
-    }
-    limiter.check_key(key).is_ok()
-}
 
 fn too_many() -> ApiError {
     let hint = "wait a second; live data come over /api/v1/live without asking";
@@ -75,11 +71,11 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_forgotten_when_they_are_many() {
-        let limits = Limits::new(NonZeroU32::MIN);
-        for n in 0..20_000_u32 {
+    fn however_many_addresses_ask_their_memory_is_bounded() {
+        let limits = Limits::new(NonZeroU32::MAX);
+        for n in 0..50_000_u32 {
             assert!(limits.of_address(IpAddr::from(n.to_be_bytes())).is_ok());
         }
-        assert!(limits.addresses.len() <= 20_000);
+        assert!(limits.addresses.len() <= 4_096, "{}", limits.addresses.len());
     }
 }

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use subtle::ConstantTimeEq as _;
 use timebase::{Mono, Now};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
@@ -218,7 +219,7 @@ impl Oidc {
         if now.mono.since(exchange.since) >= EXCHANGE {
             bail!("the sign-in took too long");
         }
-        if !same(&exchange.browser, browser) {
+        if !bool::from(exchange.browser.as_bytes().ct_eq(browser.as_bytes())) {
             bail!("the sign-in was begun by another browser");
         }
         let metadata = self.metadata(now.mono)?;
@@ -248,11 +249,6 @@ impl Oidc {
         };
         name.filter(|name| !name.is_empty()).context("the identity names no account")
     }
-}
-
-/// Whether two secrets are the same, in a time that does not tell where they differ.
-fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |all, (a, b)| all | (a ^ b)) == 0
 }
 
 /// An error with its causes: the libraries put the reason at the end of the chain.

@@ -1,6 +1,6 @@
 // Writes a switching order: head, steps in their order, safety documents.
 import { type FormEvent, useState } from "react";
-import { ApiError, type TagKind } from "../../api";
+import { explain, type TagKind } from "../../api";
 import { Dialog } from "../../parts/Dialog";
 import { catalogue, pointOf, useCatalogue } from "../../state";
 import { S } from "../../strings";
@@ -28,7 +28,7 @@ export function OrderDialog({ order, onClose, onDone }: Props) {
     try {
       onDone(await (order === null ? orders.create(wish) : orders.edit(order.id, wish)));
     } catch (error) {
-      setProblem(error instanceof ApiError ? `${error.problem.message} (${error.problem.hint ?? ""})` : String(error));
+      setProblem(explain(error));
     }
   };
   return (

@@ -1,6 +1,6 @@
 // One switching order: what comes next, its steps, findings and safety documents.
 import { useState } from "react";
-import { api, ApiError, type Command } from "../../api";
+import { api, type Command, explain } from "../../api";
 import { clock, stamp } from "../../format";
 import { isFinal } from "../../parts/ControlDialog";
 import { Chip, type Tone, toneOf } from "../../parts/marks";
@@ -30,7 +30,7 @@ export function OrderView({ order, tone, onChange, onEdit }: Props) {
       onChange(await work());
       setAsking(null);
     } catch (error) {
-      setProblem(error instanceof ApiError ? `${error.problem.message} (${error.problem.hint ?? ""})` : String(error));
+      setProblem(explain(error));
     } finally {
       setBusy(false);
     }
@@ -215,7 +215,7 @@ function StepActs({ step, busy, onDo, onSkip }: StepActsProps) {
     setProblem(null);
     work.then(
       (answer) => store.mergeCommand(answer),
-      (error: unknown) => setProblem(error instanceof Error ? error.message : String(error)),
+      (error: unknown) => setProblem(explain(error)),
     );
   };
   return (

@@ -6,6 +6,7 @@ import { Card, Facts } from "../../parts/Card";
 import { Chip, Notice, type Tone } from "../../parts/marks";
 import { useZone } from "../../state";
 import { S } from "../../strings";
+import { Head } from "./loaded";
 
 const PERIOD_MS = 5000;
 const OUTCOMES = ["allowed", "refused", "done", "failed"] as const;
@@ -164,27 +165,7 @@ function Records({ filter }: { filter: AuditFilter }) {
   return (
     <div className="table-scroll" tabIndex={0} role="region" aria-label={t.records}>
       <table className="table" data-testid="audit-records">
-        <thead>
-          <tr>
-            {(
-              [
-                [c.seq, "4.5rem"],
-                [c.time, "13.5rem"],
-                [c.actor, "10.5rem"],
-                [c.source, "8rem"],
-                [c.action, "11rem"],
-                [c.target, "11%"],
-                [c.change, "auto"],
-                [c.outcome, "5.5rem"],
-                [c.reason, "auto"],
-              ] as const
-            ).map(([name, width]) => (
-              <th scope="col" key={name} style={{ width }}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Head titles={[[c.seq, "4.5rem"], [c.time, "13.5rem"], [c.actor, "10.5rem"], [c.source, "8rem"], [c.action, "11rem"], [c.target, "11%"], [c.change, "auto"], [c.outcome, "5.5rem"], [c.reason, "auto"]]} />
         <tbody>
           {page.records.map((record) => (
             <tr key={record.seq}>

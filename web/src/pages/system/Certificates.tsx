@@ -6,6 +6,7 @@ import { Card } from "../../parts/Card";
 import { Chip, Notice, type Tone } from "../../parts/marks";
 import { useZone } from "../../state";
 import { S } from "../../strings";
+import { Head } from "./loaded";
 
 const PERIOD_MS = 30_000;
 const REASONS = ["unspecified", "key_compromise", "affiliation_changed", "superseded", "cessation_of_operation", "privilege_withdrawn"] as const;
@@ -98,23 +99,7 @@ function Issued({ issued, onChange }: { issued: IssuedCertificate[]; onChange: (
   return (
     <>
       <table className="table" data-testid="certificates-issued">
-        <thead>
-          <tr>
-            {(
-              [
-                [t.name, "auto"],
-                [t.serial, "23rem"],
-                [t.until, "13.5rem"],
-                [t.state, "auto"],
-                [t.revoke, "6rem"],
-              ] as const
-            ).map(([name, width]) => (
-              <th scope="col" key={name} style={{ width }}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Head titles={[[t.name, "auto"], [t.serial, "23rem"], [t.until, "13.5rem"], [t.state, "auto"], [t.revoke, "6rem"]]} />
         <tbody>
           {[...issued].reverse().map((one) => (
             <tr key={one.serial}>

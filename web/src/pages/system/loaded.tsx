@@ -41,15 +41,19 @@ export function Loading({ of, children }: { of: { value: unknown; problem: strin
   return of.value === null ? <p className="muted">{S.loading}</p> : <>{children}</>;
 }
 
-export function Head({ titles }: { titles: readonly string[] }) {
+/** Titles of columns, with a width where the content does not say it. */
+export function Head({ titles }: { titles: readonly (string | readonly [title: string, width: string])[] }) {
   return (
     <thead>
       <tr>
-        {titles.map((title) => (
-          <th key={title} scope="col">
-            {title}
-          </th>
-        ))}
+        {titles.map((column) => {
+          const [title, width] = typeof column === "string" ? [column, undefined] : column;
+          return (
+            <th key={title} scope="col" style={{ width }}>
+              {title}
+            </th>
+          );
+        })}
       </tr>
     </thead>
   );
